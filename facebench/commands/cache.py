@@ -15,6 +15,7 @@ from facebench.utils.units import as_bytes, shown_bytes
 
 if TYPE_CHECKING:
     from facebench.store import EmbeddingStore
+    from facebench.store.exchange import Exchanged
     from facebench.store.packs import Packs
 
 __all__ = ["cache_app"]
@@ -148,7 +149,10 @@ def _verify_packs(folder: Path) -> None:
 @cache_app.command("import", epilog="Example: facebench cache import packs")
 @command
 def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
-    """Take into the store what packs have and it does not."""
+    """Take into the store what packs have and it does not.
+
+    Exit status 1 if packs, or rows of them, were left out: damaged, or contradicted by others.
+    """
     from facebench.store import default_cache_dir, open_store
     from facebench.store.exchange import import_packs
 
@@ -159,9 +163,24 @@ def import_(folder: _PackFolder, cache_dir: _Folder = None) -> None:
         raise InputError(msg)
     with store:
         done = import_packs(packs, store)
-    talk().result(f"{done.rows:,} new rows of {done.packs:,} packs are now in {store.folder}.")
-    talk().data({"folder": store.folder, "rows": done.rows, "packs": done.packs})
-    if packs.refused:
+    talk().result(f"{_new(done)} of {done.packs:,} packs are now in {store.folder}.")
+    n_lost = len(done.left_out)
+    talk().data(
+        {
+            "folder": store.folder,
+            "rows": done.rows,
+            "notes": done.notes,
+            "packs": done.packs,
+            "left_out": n_lost,
+            "refused": packs.refused,
+        }
+    )
+    if n_lost:
+        talk().result(
+            f"{n_lost:,} rows were left out, as they are damaged or packs contradict each other: "
+            f"see facebench cache verify --packs {folder}."
+        )
+    if packs.refused or n_lost:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -174,8 +193,8 @@ def export(folder: _PackFolder, cache_dir: _Folder = None) -> None:
 
     with _existing(_folder(cache_dir)) as store:
         done = export_store(store, Packs(folder))
-    talk().result(f"{done.rows:,} new rows are now in {done.packs:,} packs in {folder}.")
-    talk().data({"folder": folder, "rows": done.rows, "packs": done.packs})
+    talk().result(f"{_new(done)} are now in {done.packs:,} packs in {folder}.")
+    talk().data({"folder": folder, "rows": done.rows, "notes": done.notes, "packs": done.packs})
 
 
 @cache_app.command(epilog="Example: facebench cache prune --max-size 20GB")
@@ -224,6 +243,13 @@ def clear(
         remove_store(folder)
     talk().result(f"The store in {folder} is empty.")
     talk().data({"folder": str(folder), "bytes": 0})
+
+
+def _new(done: Exchanged) -> str:
+    """Say what was new; remarks that came with their rows are not counted."""
+    return f"{done.rows:,} new rows" + (
+        f" and remarks on {done.notes:,} images" if done.notes else ""
+    )
 
 
 def _packs(folder: Path) -> Packs:

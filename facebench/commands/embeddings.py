@@ -125,9 +125,19 @@ def embed(
 
 
 def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
+    from facebench.experiment.shards import stoppable
+
+    # From the beginning: large networks take minutes to be built.
+    with stoppable() as check:
+        _embed_stoppable_shard(file, named, overrides, check)
+
+
+def _embed_stoppable_shard(
+    file: Path, named: str | None, overrides: list[str], check: Callable[[], None]
+) -> None:
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
-    from facebench.experiment.shards import device_of_rank, node_folder, shard_of
+    from facebench.experiment.shards import device_of_rank, node_folder, shard_of, share_told
     from facebench.run.shard_status import StatusFile
     from facebench.store.folder import NO_PACKS
 
@@ -139,13 +149,13 @@ def _embed_shard(file: Path, named: str | None, overrides: list[str]) -> None:
     device = device_of_rank(os.environ)
     if device is not None and config.settings.device in ("auto", "cuda"):
         config = load_config(file, [*own, *overrides, f"device={device}"])
-    talk().say(f"Shard {shard.number} of {shard.count} (counted from 0).")
+    talk().say(share_told(named, os.environ, shard))
     manager = build_experiment(config).manager()
     packs = config.settings.packs
     if packs is None:
         raise InputError(NO_PACKS)
     status = StatusFile(packs, config.settings.name, shard, os.environ)
-    with watched(status) as watch:
+    with watched(status, check) as watch:
         parts = manager.embed_shard(shard.number, shard.count, watch)
     talk().table(
         ["model", "images", "forwards", "packs", "new rows", "seconds"],
@@ -186,13 +196,17 @@ def _embed_on_devices(file: Path, named: str | None, devices: str, overrides: li
 
 
 @contextmanager
-def watched(status: StatusFile, unit: str = "batch") -> Iterator[ShardWatch]:
+def watched(
+    status: StatusFile, check: Callable[[], None], unit: str = "batch"
+) -> Iterator[ShardWatch]:
     """Note how a shard goes and ends; a signal ends it after a batch, with exit status 75.
 
     Parameters
     ----------
     status : StatusFile
         Where to note it.
+    check : callable
+        What `stoppable` gives.
     unit : str, default 'batch'
         What a signal lets the shard finish.
 
@@ -200,10 +214,11 @@ def watched(status: StatusFile, unit: str = "batch") -> Iterator[ShardWatch]:
     ------
     ShardWatch
     """
-    from facebench.experiment.shards import ShardStopped, stoppable
+    from facebench.experiment.shards import ShardStopped
 
-    with failures_end_with_1(), stoppable() as check:
+    with failures_end_with_1():
         try:
+            check()
             yield _Watch(status, check)
         except ShardStopped as error:
             status.end("stopped", error)

@@ -38,20 +38,20 @@ def identify(
     """
     from facebench.experiment.building import build_experiment
     from facebench.experiment.config import load_config
-    from facebench.experiment.shards import shard_of
+    from facebench.experiment.shards import shard_of, share_told, stoppable
     from facebench.run.shard_status import StatusFile
     from facebench.store.folder import NO_PACKS
 
     own = shard_of(shard, os.environ)
     config = load_config(file, with_packs(overrides, packs))
-    talk().say(f"Shard {own.number} of {own.count} (counted from 0).")
+    talk().say(share_told(shard, os.environ, own))
     manager = build_experiment(config).manager()
     if config.settings.packs is None:
         raise InputError(NO_PACKS)
     status = StatusFile(
         config.settings.packs, config.settings.name, own, os.environ, "search-shards"
     )
-    with watched(status, "block of rows") as watch:
+    with stoppable() as check, watched(status, check, "block of rows") as watch:
         parts = manager.search_shard(own.number, own.count, watch)
     talk().table(
         ["model", "layer", "task", "first", "distractors", "without embedding", "searched"],

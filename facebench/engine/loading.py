@@ -365,7 +365,12 @@ class Loader:
         if all(part.pixels is not None or part.n_good == 0 for part in parts):
             pixels = self._block(parts, size, [part.pixels for part in parts])
         if self.card is not None:
-            block = self._sent(self.card, block, pixels)
+            try:
+                block = self._sent(self.card, block, pixels)
+            except torch.OutOfMemoryError:
+                # The network's passes take of it what there is room for.
+                if block is None and pixels is not None and self._split is not None:
+                    block = self._split.finish(pixels)
         return self._batch(items, block, parts)
 
     def _decoded(

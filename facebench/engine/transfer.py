@@ -145,6 +145,12 @@ def float32_arithmetic(device: torch.device, *, tf32: bool) -> Iterator[None]:
         convolutions.allow_tf32, products.allow_tf32 = before
 
 
+def _on_host(tensor: torch.Tensor) -> torch.Tensor:
+    """Lay a layer out as float32 rows in the host's memory, without more of the card's."""
+    host = tensor.to("cpu")
+    return host.reshape(host.shape[0], -1).to(torch.float32)
+
+
 class Returns:
     """Results on their way back from a card, taken in the order of batches.
 
@@ -176,11 +182,17 @@ class Returns:
             take(dict(layers))
             return
         card = self._card
-        fetched = {
-            # To float32 where it is fast, and exact.
-            layer: card.fetch(tensor.reshape(tensor.shape[0], -1).to(torch.float32))
-            for layer, tensor in layers.items()
-        }
+        try:
+            fetched = {
+                # To float32 where it is fast, and exact.
+                layer: card.fetch(tensor.reshape(tensor.shape[0], -1).to(torch.float32))
+                for layer, tensor in layers.items()
+            }
+        except torch.OutOfMemoryError:
+            # The batch went through; only for its rows laid out anew there is no room.
+            self.finish()
+            take({layer: _on_host(tensor) for layer, tensor in layers.items()})
+            return
         stamp = card.stamp()
 
         def finish() -> None:

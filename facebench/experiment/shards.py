@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from facebench.engine.sharding import Shard
 from facebench.errors import InputError
 
-__all__ = ["ShardStopped", "device_of_rank", "node_folder", "shard_of", "stoppable"]
+__all__ = ["ShardStopped", "device_of_rank", "node_folder", "shard_of", "share_told", "stoppable"]
 
 _ARRAY = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT")
 _RANK = ("RANK", "WORLD_SIZE")
@@ -57,14 +57,63 @@ def shard_of(named: str | None, environment: Mapping[str, str]) -> Shard:
             raise InputError(msg)
         return Shard(int(found[1]), int(found[2]))
     number, count = _array_task(environment)
-    if _RANK[0] in environment and _RANK[1] in environment:
+    if _has(environment, _RANK):
         rank, world = (_number(environment, name) for name in _RANK)
         return Shard(number * world + rank, count * world)
     return Shard(number, count)
 
 
+def share_told(named: str | None, environment: Mapping[str, str], shard: Shard) -> str:
+    """Say which share a process embeds, and by what that was decided.
+
+    Parameters
+    ----------
+    named, environment
+        See `shard_of`.
+    shard : Shard
+        What it gave.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> share_told(None, {"RANK": "1", "WORLD_SIZE": "2"}, Shard(1, 2))
+    'Shard 1 of 2 (counted from 0), by RANK and WORLD_SIZE.'
+    >>> share_told("0/4", {"RANK": "1", "WORLD_SIZE": "2"}, Shard(0, 4))
+    'Shard 0 of 4 (counted from 0), by --shard; RANK and WORLD_SIZE are not considered.'
+    """
+    said = f"Shard {shard.number} of {shard.count} (counted from 0)"
+    found = [" and ".join(names) for names in (_ARRAY, _RANK) if set(names) & set(environment)]
+    if named is not None:
+        passed_over = f"; {', '.join(found)} are not considered" if found else ""
+        return f"{said}, by --shard{passed_over}."
+    if not found and environment.get("SLURM_PROCID", "0") not in ("", "0"):
+        return (
+            f"{said}. This is process {environment['SLURM_PROCID']} of those that srun has "
+            "started, and all of them embed the same images: give each a share, as --shard "
+            "$SLURM_PROCID/$SLURM_NTASKS."
+        )
+    return f"{said}, by {', '.join(found)}." if found else f"{said}."
+
+
+def _has(environment: Mapping[str, str], names: tuple[str, str]) -> bool:
+    """Tell whether two variables are set, which say nothing without each other."""
+    missing = [name for name in names if name not in environment]
+    if len(missing) == 1:
+        there = next(name for name in names if name not in missing)
+        msg = (
+            f"The environment variable {there} is set and {missing[0]} is not, so that it is not "
+            "known which share this process is to embed. Name it, as --shard 0/16; all images are "
+            "--shard 0/1."
+        )
+        raise InputError(msg)
+    return not missing
+
+
 def _array_task(environment: Mapping[str, str]) -> tuple[int, int]:
-    if not all(name in environment for name in _ARRAY):
+    if not _has(environment, _ARRAY):
         return 0, 1
     task, count = (_number(environment, name) for name in _ARRAY)
     first = _number(environment, "SLURM_ARRAY_TASK_MIN", 0)

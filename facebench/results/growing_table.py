@@ -47,6 +47,11 @@ class GrowingTable:
             file.write(text)
         self._size = self._size_now()
 
+    def keep(self, whole: Callable[[], pd.DataFrame]) -> None:
+        """Leave a file as it is, where it has the rows; write all where it was changed."""
+        if self._size < 0 or self._size_now() != self._size:
+            self.write(whole())
+
     def write(self, whole: pd.DataFrame) -> None:
         """Write all rows, in their final order."""
         write_csv(whole, self._path)

@@ -268,6 +268,8 @@ class MultiModelTaskManager:
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
         self._measured_before: set[str] = set()
+        # By file, model and task: what is not new is not written again.
+        self._added: dict[tuple[Path, str, str], pd.DataFrame] = {}
         # By task and model, rounded and unrounded; joined where a table is asked for.
         self._rows: dict[str, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] = {}
         self._estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
@@ -1072,7 +1074,9 @@ class MultiModelTaskManager:
         failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
         remarks[what] = failures.n_failed
         path = folder / FAILURES_FILE
-        self._add_rows(path, failures.table, lambda: self.failures_to_process, model.name)
+        self._add_rows(
+            path, failures.table, lambda: self.failures_to_process, model.name, task.name
+        )
         own = model.on_no_face if isinstance(model, BaseModel) else None
         failures.refuse(own or self.on_no_face)
         for sentence in failures.differing:
@@ -1131,10 +1135,15 @@ class MultiModelTaskManager:
         rows: pd.DataFrame,
         whole: Callable[[], pd.DataFrame],
         model_name: str,
+        task_name: str = "",
     ) -> None:
-        """Append a model's rows to a table of this run, or write all if it had some earlier."""
+        """Append a model's rows to a table of this run, or write all if it had others earlier."""
         table = self._growing.setdefault(path, GrowingTable(path))
-        if model_name in self._measured_before:
+        before = self._added.get(key := (path, model_name, task_name))
+        self._added[key] = rows
+        if model_name in self._measured_before and before is not None and before.equals(rows):
+            table.keep(whole)
+        elif model_name in self._measured_before:
             table.write(whole())
         else:
             table.add(rows, whole)
@@ -1149,7 +1158,11 @@ class MultiModelTaskManager:
         for class_name, tasks in self._finished_classes([task]).items():
             path = exports.class_table_path(folder, class_name)
             self._add_rows(
-                path, measured.performance, partial(self._class_table, tasks), model_name
+                path,
+                measured.performance,
+                partial(self._class_table, tasks),
+                model_name,
+                task.name,
             )
 
     def _add_to_summary(self, model_name: str, folder: Path, failures: Failures) -> None:

@@ -16,7 +16,7 @@ from facebench.store import upkeep
 from facebench.store.database import Database
 from facebench.store.file_digests import digest_files
 from facebench.store.index_tables import insertion, seal
-from facebench.store.layer_index import DIGEST_BYTES, as_digests
+from facebench.store.layer_index import DIGEST_BYTES, RowPlaces, as_digests
 from facebench.store.reader import RowReader
 from facebench.store.rows import StoreDtype, decoded, encoded
 from facebench.store.writer import RowWriter
@@ -148,6 +148,9 @@ class EmbeddingStore:
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Read rows in stretches, for readers that must not hold them all.
 
+        They come in the order in which they lie in their files: where those are larger than the
+        memory, each part of them is read once.
+
         Parameters
         ----------
         layer_key, images
@@ -162,16 +165,20 @@ class EmbeddingStore:
         rows : array, shape [n, D]
             float32.
         """
-        _found, _places, index = self._reader.find(layer_key, as_digests(images[:1]))
+        digests = as_digests(images)
+        found, places, index = self._reader.find(layer_key, digests)
         width = 0 if index is None else index.width
-        if self.packs is not None:
-            width = width or self.packs.width((layer_key, self.dtype))
-        if index is None and not width:
-            return
+        order = _by_place(np.flatnonzero(found), places)
+        if self.packs is not None and not found.all():
+            layer = (layer_key, self.dtype)
+            width = width or self.packs.width(layer)
+            also, places = self.packs.find(layer, digests[~found])
+            order = np.append(order, _by_place(np.flatnonzero(~found)[also], places))
         step = max(1, max_bytes // max(1, 4 * width))
-        for first in range(0, len(images), step):
-            rows, found = self.read(layer_key, images[first : first + step])
-            yield first + np.flatnonzero(found), rows
+        for first in range(0, len(order), step):
+            part = order[first : first + step]
+            rows, whole = self.read(layer_key, [images[place] for place in part])
+            yield part[whole], rows
 
     def write(
         self,
@@ -334,6 +341,11 @@ class EmbeddingStore:
         self._writer.release()
         upkeep.clear(self._database)
         self._reader.forget()
+
+
+def _by_place(images: NDArray[np.intp], places: RowPlaces) -> NDArray[np.intp]:
+    """Put images into the order in which their rows lie."""
+    return images[np.lexsort((places.begin, places.shard))]
 
 
 def _joined(found: NDArray[np.bool_], also: NDArray[np.bool_]) -> NDArray[np.bool_]:

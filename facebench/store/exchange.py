@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,15 +26,32 @@ _AT_ONCE = 64 << 20
 
 @dataclass
 class Exchanged:
-    """What was published or taken in: the packs written or read, and the rows that were new."""
+    """What was published or taken in.
+
+    Attributes
+    ----------
+    packs : int
+        Packs that were written, or had something new.
+    rows : int
+        Rows that were new.
+    notes : int
+        Images whose remarks alone were new.
+    left_out : set of (str, str, bytes)
+        Rows that were not taken in, as they are damaged or packs contradict each other: the
+        layer's key, the type, and the image.
+    """
 
     packs: int = 0
     rows: int = 0
+    notes: int = 0
+    left_out: set[tuple[str, str, bytes]] = field(default_factory=set)
 
     def add(self, other: Exchanged) -> None:
         """Add what another exchange did."""
         self.packs += other.packs
         self.rows += other.rows
+        self.notes += other.notes
+        self.left_out |= other.left_out
 
 
 def publish(
@@ -64,7 +81,6 @@ def publish(
     facts : mapping, optional
         Small values that belong to the rows.
     """
-    # In one order, so that the same rows make the same pack.
     images = sorted({image[:DIGEST_BYTES] for image in images})
     if notes_key:
         noted = store.notes(notes_key, images)
@@ -77,7 +93,7 @@ def publish(
         each = sum(4 * layer.width for layer in members) + DIGEST_BYTES
         step = max(1, _LARGEST // each)
         for first in range(0, len(chosen), step):
-            part = chosen[first : first + step]
+            part = _in_order(chosen[first : first + step], max(1, _AT_ONCE // each))
             notes = store.notes(notes_key, part) if notes_key else []
             write_pack(
                 packs.folder,
@@ -89,10 +105,20 @@ def publish(
                 facts=facts,
             )
             done.packs += 1
-            done.rows += len(part) * max(1, len(members))
+            done.rows += len(part) * len(members)
+            done.notes += 0 if members else len(part)
     if done.packs:
         packs.look()
     return done
+
+
+def _in_order(images: list[bytes], at_once: int) -> list[bytes]:
+    """Order images by digest among those that are read at once.
+
+    So the same few rows make the same pack, and of many, each part of the store is read once.
+    """
+    starts = range(0, len(images), at_once)
+    return [image for first in starts for image in sorted(images[first : first + at_once])]
 
 
 def _groups(
@@ -102,27 +128,29 @@ def _groups(
     images: list[bytes],
     notes_key: str,
 ) -> list[tuple[list[PackLayer], list[bytes]]]:
-    """Give layers with the images of which a store has sound rows and packs have none."""
+    """Give layers with the images of which a store has sound rows and packs have none.
+
+    Images come in the order in which their rows lie in the store, so that a pack has what lies
+    together.
+    """
     digests = as_digests(images)
-    groups: dict[bytes, list[PackLayer]] = {}
+    groups: dict[bytes, tuple[list[PackLayer], list[bytes]]] = {}
     for layer in layers:
-        new = ~packs.has((layer.key, layer.dtype), digests)
-        if new.any():
-            wanted = np.flatnonzero(new)
-            new[:] = False
-            # What is damaged is found by reading.
-            blocks = stores[layer.dtype].read_blocks(layer.key, [images[n] for n in wanted])
-            for places, _rows in blocks:
-                new[wanted[places]] = True
-        groups.setdefault(new.tobytes(), []).append(layer)
+        new = np.flatnonzero(~packs.has((layer.key, layer.dtype), digests))
+        wanted = [images[n] for n in new]
+        # What is damaged is found by reading.
+        blocks = stores[layer.dtype].read_blocks(layer.key, wanted)
+        sound = np.concatenate([np.empty(0, dtype=np.intp), *(new[places] for places, _ in blocks)])
+        if len(sound):
+            mask = np.zeros(len(images), dtype=bool)
+            mask[sound] = True
+            members, _images = groups.setdefault(mask.tobytes(), ([], [images[n] for n in sound]))
+            members.append(layer)
     if notes_key and not layers:
         known = packs.notes(notes_key)
-        groups[np.array([image not in known for image in images]).tobytes()] = []
-    chosen = {
-        mask: [images[n] for n in np.flatnonzero(np.frombuffer(mask, dtype=bool))]
-        for mask in groups
-    }
-    return [(members, chosen[mask]) for mask, members in groups.items() if chosen[mask]]
+        if unknown := [image for image in images if image not in known]:
+            return [([], unknown)]
+    return list(groups.values())
 
 
 def export_store(store: EmbeddingStore, packs: Packs) -> Exchanged:
@@ -185,16 +213,17 @@ def _imported(packs: Packs, store: EmbeddingStore, file: PackFile) -> Exchanged:
     facts = file.facts().items()
     file.notes()
     kept = packs.notes(file.notes_key) if file.notes_key else {}
-    n_rows = 0
+    done = Exchanged()
     if file.notes_key and not file.layers:
         known = store.notes(file.notes_key, images)
         new = [image for image, notes in zip(images, known, strict=True) if notes is None]
         store.write({}, new, [kept.get(image, ()) for image in new], file.notes_key)
-        n_rows += len(new)
+        done.notes += len(new)
     for layer in file.layers:
-        n_rows += _take(packs, store, layer, images, file.notes_key, kept)
+        done.add(_take(packs, store, layer, images, file.notes_key, kept))
     store.remember_all({key: value for key, value in facts if store.recall(key) is None})
-    return Exchanged(packs=int(n_rows > 0), rows=n_rows)
+    done.packs = int(done.rows + done.notes > 0)
+    return done
 
 
 def _take(
@@ -204,24 +233,25 @@ def _take(
     images: list[bytes],
     notes_key: str,
     notes: Mapping[bytes, Sequence[str]],
-) -> int:
-    """Take in a layer's rows that a store lacks; returns how many."""
+) -> Exchanged:
+    """Take in a layer's rows that a store lacks."""
     own = _of_type(store, layer.dtype)
     missing = [images[n] for n in np.flatnonzero(~own.has(layer.key, images))]
     step = max(1, _AT_ONCE // (4 * layer.width))
-    taken = 0
+    done = Exchanged()
     for first in range(0, len(missing), step):
         part = missing[first : first + step]
         rows, found = packs.read((layer.key, layer.dtype), as_digests(part))
         whole = [part[n] for n in np.flatnonzero(found)]
+        done.left_out |= {(layer.key, layer.dtype, part[n]) for n in np.flatnonzero(~found)}
         if not whole:
             continue
         remarks = [notes.get(image, ()) for image in whole] if notes_key else None
         own.write({layer.key: rows}, whole, remarks, notes_key or None)
-        taken += len(whole)
-    if taken:
+        done.rows += len(whole)
+    if done.rows:
         own.describe(layer.key, model=layer.model, layer=layer.layer, details=layer.details)
-    return taken
+    return done
 
 
 def _of_type(store: EmbeddingStore, dtype: StoreDtype) -> EmbeddingStore:

@@ -9,10 +9,18 @@ from pathlib import Path
 __all__ = ["network_file_system"]
 
 _MOUNTS = Path("/proc/mounts")
+# Those that are known by this name only in user space.
+_SHARED_BY_USERS = frozenset(
+    {
+        *("sshfs", "ceph-fuse", "juicefs", "mfs", "moosefs", "lizardfs", "seaweedfs"),
+        *("s3fs", "gcsfuse", "rclone"),
+    }
+)
 _SHARED = frozenset(
     {
         *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cephfs", "ceph", "glusterfs", "panfs"),
         *("cifs", "smb3", "smbfs", "afs", "orangefs", "pvfs2", "wekafs", "ocfs2", "gfs2"),
+        *("dvs", "fhgfs", "quobyte", "coda"),
     }
 )
 
@@ -48,4 +56,4 @@ def network_file_system(folder: Path, mounts: Path = _MOUNTS) -> str | None:
             longest, kind = point, found
     # Those in user space are called 'fuse.glusterfs' and the like.
     plain = kind.removeprefix("fuse.")
-    return kind if plain in _SHARED or plain == "sshfs" else None
+    return kind if plain in _SHARED | _SHARED_BY_USERS else None

@@ -54,6 +54,8 @@ _FORMAT = 1
 # Larger numbers are damage, not the format of a newer version.
 _BELIEVED = 1000
 _MARK = "facebench_pack"
+# As a header is spelled.
+_BEGINNING = f'{{"__metadata__": {{"{_MARK}": '.encode()
 # More is never written (such a header has some 20,000 layers), and a file that claims it would take
 # the memory of whoever reads it.
 _LONGEST_HEADER = 16 << 20
@@ -73,6 +75,7 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 _LEFT_BEHIND = 24 * 3600.0
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
 _DAMAGED = "it is damaged. Remove it; what it held is embedded again"
+_TRUNCATED = "it is truncated. Copy it again, or remove it; what it held is then embedded again"
 _NOT_OURS = "it is not a pack of facebench"
 
 
@@ -242,16 +245,20 @@ def open_pack(path: Path) -> PackFile:
         size = os.fstat(file.fileno()).st_size
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-            raise PackError(_NOT_OURS)
+        if not 2 <= length <= _LONGEST_HEADER:
+            raise PackError(_TRUNCATED if size < 8 else _NOT_OURS)
         header = file.read(length)
+        if len(header) < length:
+            is_ours = header[: len(_BEGINNING)] == _BEGINNING[: len(header)]
+            raise PackError(_TRUNCATED if is_ours else _NOT_OURS)
         description = _description(header)
         # Places are worked out, not read: what a header says of them must be the same.
         if _header(description) != header:
             raise PackError(_DAMAGED)
         spans = _spans(description, length + 8)
-        if size != max(span.end for span in spans.values()):
-            raise PackError(_DAMAGED)
+        end = max(span.end for span in spans.values())
+        if size != end:
+            raise PackError(_TRUNCATED if size < end else _DAMAGED)
         if _section(file, spans["seal"], None) != _seal(header):
             raise PackError(_DAMAGED)
     return PackFile(path, description)

@@ -120,7 +120,13 @@ class Packs:
         digests : array, shape [N, 2]
             Of the images.
         """
-        return self._index(layer).find(digests)[0]
+        return self.find(layer, digests)[0]
+
+    def find(
+        self, layer: Layer, digests: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.bool_], RowPlaces]:
+        """Find rows: which images have one, and where those are."""
+        return self._index(layer).find(digests)
 
     def width(self, layer: Layer) -> int:
         """Give the number of values in a row; 0 where there are none."""

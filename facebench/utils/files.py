@@ -40,6 +40,7 @@ _DIGEST = re.compile("-[0-9a-f]{6}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # File systems allow 255 bytes; the rest is room for what callers append ('_scatter.png').
 _LONGEST = 150
+_COMPARED = 100_000
 # A file changed so recently may change again without its times showing it.
 _RACY_NS = 2_000_000_000
 # Windows translates line ends unless told not to.
@@ -214,7 +215,16 @@ def _created(target: Path) -> Iterator[tuple[Path, int]]:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, whole or not at all; see `atomic_path`."""
+    """Write a table as CSV, whole or not at all; see `atomic_path`.
+
+    A file that has this content already stays as it is; tables too long to be held as text are
+    written again.
+    """
+    if len(table) <= _COMPARED and path.is_file():
+        check_replaceable(path)
+        content = table.to_csv(index=False).encode()
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
+            return
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)
 

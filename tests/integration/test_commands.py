@@ -463,7 +463,14 @@ class TestShards:
         pack.write_bytes(pack.read_bytes()[:-1] + b"x")
         done = call("cache", "verify", "--packs", "packs", status=1)
         assert "1 damaged rows. Remove it" in done.out
-        pack.write_bytes(b"x")
+        done = call("cache", "import", "packs", "--cache-dir", "c", "--json", status=1)
+        found = json.loads(done.out)
+        assert (found["rows"], found["left_out"], found["packs"]) == (2, 1, 1)
+        assert "1 rows of the pack" in done.talk
+        pack.write_bytes(pack.read_bytes()[:-1])
+        done = call("cache", "import", "packs", "--cache-dir", "d", status=1)
+        assert "is not used: it is truncated. Copy it again" in done.talk
+        pack.write_bytes(b"x" * 100)
         done = call("cache", "verify", "--packs", "packs", status=1)
         assert "is not used: it is not a pack of facebench" in done.talk
         assert "no folder of packs" in call("cache", "import", "nowhere", status=2).talk

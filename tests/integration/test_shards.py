@@ -78,6 +78,25 @@ def test_shards_of_which_one_is_interrupted_give_the_numbers_of_one_run(place):
         pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
+def test_a_signal_while_models_are_built_ends_a_shard_before_its_first_batch(place):
+    stuck = "import time\nfrom pathlib import Path\nPath('begun').touch()\n"
+    stuck += "while not Path('gate').exists():\n    time.sleep(0.02)\n"
+    (place / "slow.py").write_text(stuck + SLOW)
+    process = CommandProcess(
+        "embed", "x.yaml", "--set", "cache=node", RANK="1", WORLD_SIZE="2", LOCAL_RANK="0"
+    )
+    while not (place / "begun").exists():
+        assert process.poll() is None, process.end()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGTERM)
+    (place / "gate").touch()
+    done = process.end()
+    assert done.status == TO_BE_REQUEUED, done.talk
+    assert "Shard 1 of 2 (counted from 0), by RANK and WORLD_SIZE." in done.talk
+    assert "Ended by SIGTERM" in done.talk
+    assert not (place / "seen").stat().st_size
+
+
 def test_two_devices_share_packs(place):
     cache = ["--set", "cache=node"]
     found, n_forwards = forwards(place, "embed", "x.yaml", "--devices", "cpu,cpu", *cache)

@@ -231,3 +231,41 @@ def test_a_class_that_reads_layers_itself_gets_its_batches_as_ever(card: LateCar
 
     assert loading.Loader(Own(), 0, 40).card is None
     assert loading.Loader(Small(), 0, 40).card is card
+
+
+class Full(LateCard):
+    """A card whose memory is full now and then, when something is copied."""
+
+    def __init__(self, full: str) -> None:
+        super().__init__()
+        self._full = full
+
+    def _ask(self, what: str) -> None:
+        if what == self._full and self.told.count(what) in (2, 3):
+            self.told.append(what)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def send(self, host: torch.Tensor) -> torch.Tensor:
+        self._ask("send")
+        return super().send(host)
+
+    def fetch(self, tensor: torch.Tensor) -> torch.Tensor:
+        self._ask("fetch")
+        return super().fetch(tensor)
+
+
+@pytest.mark.parametrize("full", ["send", "fetch"])
+@pytest.mark.parametrize("split", [True, False])
+def test_a_card_that_is_full_when_something_is_copied_costs_no_batch(
+    forty: list[Path], monkeypatch: pytest.MonkeyPatch, full: str, split: bool
+) -> None:
+    card = Full(full)
+    monkeypatch.setattr(loading, "card_of", lambda _device: card)
+    function = USUAL if split else lambda image: USUAL(image)
+    model = Reusing(preprocess_function=function, extract_layers=["0", "4"])
+    result = embed(model, forty, batch_size=7, num_workers=0)
+    assert card.told.count(full) > 4
+    monkeypatch.setattr(loading, "card_of", lambda _device: None)
+    plain = embed(model, forty, batch_size=7, num_workers=0)
+    for layer, expected in plain.layers.items():
+        np.testing.assert_allclose(result.layers[layer], expected, rtol=0, atol=1e-5)

@@ -1,13 +1,14 @@
 """Which share a process embeds, by what it is told or where it runs; and how signals end it."""
 
 import os
+import re
 import signal
 
 import pytest
 
 from facebench.engine.sharding import Shard
 from facebench.errors import InputError
-from facebench.experiment.shards import ShardStopped, node_folder, shard_of, stoppable
+from facebench.experiment.shards import ShardStopped, node_folder, shard_of, share_told, stoppable
 
 
 def array(task, count, first=0, last=None, step=1):
@@ -45,11 +46,34 @@ def test_the_share(named, environment, expected):
         (None, array(5, 3, first=1, last=7), "is not one of 3 shards"),
         (None, array("x", 3), "SLURM_ARRAY_TASK_ID must be a number"),
         (None, {"RANK": "4", "WORLD_SIZE": "4"}, "Shards count from 0"),
+        (None, {"RANK": "1"}, "RANK is set and WORLD_SIZE is not"),
+        (None, {"WORLD_SIZE": "2"}, "WORLD_SIZE is set and RANK is not"),
+        (None, {"SLURM_ARRAY_TASK_ID": "3"}, "SLURM_ARRAY_TASK_COUNT is not"),
     ],
 )
 def test_what_is_no_share_is_refused(named, environment, told):
     with pytest.raises(InputError, match=told):
         shard_of(named, environment)
+
+
+@pytest.mark.parametrize(
+    ("named", "environment", "told"),
+    [
+        (None, {}, r"0\)\.$"),
+        ("0/1", {"SLURM_PROCID": "1"}, r", by --shard\.$"),
+        (None, array(2, 3), "by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT"),
+        (
+            None,
+            {**array(2, 3), "RANK": "1", "WORLD_SIZE": "2"},
+            "Shard 5 of 6 .* by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT, RANK and WORLD_S",
+        ),
+        ("1/4", array(2, 3), "by --shard; SLURM_ARRAY_TASK_ID and .* are not considered"),
+        (None, {"SLURM_PROCID": "2"}, "process 2 of those that srun has started, and all of them"),
+        (None, {"SLURM_PROCID": "0"}, r"0\)\.$"),
+    ],
+)
+def test_what_has_decided_is_told(named, environment, told):
+    assert re.search(told, share_told(named, environment, shard_of(named, environment)))
 
 
 def test_shares_are_of_the_images_whatever_their_order():

@@ -77,3 +77,17 @@ def test_what_is_written_of_a_model_is_not_written_again(
     assert len(whole) == len(set(whole)) == len(manager.tasks) + 1
     summary = pd.read_csv(tmp_path / "models_unified_results.csv")
     assert summary["Model Name"].tolist() == ["a", "b", "c"]
+    # Run again, nothing is new: no table is touched.
+    tables = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.csv")}
+    inodes = {path: path.stat().st_ino for path in tables}
+    whole.clear()
+    manager.run_all_tasks_all_models(tmp_path, plots=False)
+    assert len(whole) == len(set(whole))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.csv")} == tables
+    assert {path: path.stat().st_ino for path in tables} == inodes
+    # What another has changed is made whole again.
+    damaged = tmp_path / "models_unified_results.csv"
+    content = damaged.read_bytes()
+    damaged.write_bytes(content.replace(b"a", b"z"))
+    manager.run_all_tasks_all_models(tmp_path, plots=False)
+    assert damaged.read_bytes() == content

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facebench.store import EmbeddingStore
+from facebench.store import EmbeddingStore, exchange
 from facebench.store.exchange import export_store, import_packs, publish
 from facebench.store.pack_files import PackLayer, open_pack, write_pack
 from facebench.store.packs import Packs
@@ -107,4 +107,37 @@ def test_of_damaged_packs_sound_rows_are_taken_in_and_no_others(
         rows, found = store.read("key", IMAGES)
         assert np.array_equal(rows.reshape(-1, 3), ROWS[found])
         assert done.rows == found.sum() == (5 if section == "rows.0" else 0)
+        assert len(done.left_out) == {"rows.0": 1, "checksums.0": 6}.get(section, 0)
     assert bool(packs.refused) == (section != "rows.0")
+
+
+def test_more_than_is_read_at_once_is_exported_in_the_order_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A store larger than the memory would be read through for every part of it otherwise.
+    monkeypatch.setattr(exchange, "_LARGEST", 20 * 8 * (4 * 3 + 16))
+    monkeypatch.setattr(exchange, "_AT_ONCE", 8 * (4 * 3 + 16))
+    rng = np.random.default_rng(2)
+    images = [rng.bytes(16) for _ in range(500)]
+    rows = rng.random((500, 3), dtype=np.float32)
+    (tmp_path / "store").mkdir()
+    store = EmbeddingStore(tmp_path / "store")
+    for first in range(0, 500, 7):
+        store.write({"key": rows[first : first + 7]}, images[first : first + 7])
+    packs = Packs(tmp_path / "packs")
+    done = export_store(store, packs)
+    assert (done.rows, done.packs, done.notes) == (500, 4, 0)
+    written = [[image.tobytes() for image in file.images()] for file in packs.files]
+    assert sorted(map(len, written)) == [20, 160, 160, 160]
+    number = {image: place for place, image in enumerate(images)}
+    for part in written:
+        for first in range(0, len(part), 8):
+            together = [number[image] for image in part[first : first + 8]]
+            assert max(together) - min(together) == len(together) - 1
+            assert part[first : first + 8] == sorted(part[first : first + 8])
+    found = {image for part in written for image in part}
+    assert found == set(images)
+    (tmp_path / "other").mkdir()
+    with EmbeddingStore(tmp_path / "other") as other:
+        assert import_packs(packs, other).rows == 500
+        np.testing.assert_array_equal(other.read("key", images)[0], rows)

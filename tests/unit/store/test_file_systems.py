@@ -20,6 +20,10 @@ gpfs0 /gpfs\\040data gpfs rw 0 0
 me@host: /mnt/ssh fuse.sshfs rw 0 0
 server:/a /twice nfs rw 0 0
 tmpfs /twice tmpfs rw 0 0
+/dvs/lus /cray dvs rw 0 0
+JuiceFS:x /juice fuse.juicefs rw 0 0
+ceph-fuse /ceph fuse.ceph-fuse rw 0 0
+/dev/sdb1 /ntfs fuseblk rw 0 0
 broken
 """
 
@@ -35,6 +39,10 @@ broken
         ("/gpfs data/x", "gpfs"),
         ("/mnt/ssh/x", "fuse.sshfs"),
         ("/twice/x", None),
+        ("/cray/x", "dvs"),
+        ("/juice/x", "fuse.juicefs"),
+        ("/ceph/x", "fuse.ceph-fuse"),
+        ("/ntfs/x", None),
         ("/var/cache", None),
     ],
 )

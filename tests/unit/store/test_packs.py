@@ -45,13 +45,15 @@ def test_rows_of_several_packs_and_the_store_come_in_the_order_asked_for(tmp_pat
         assert np.array_equal(rows, ROWS[[5, 2, 0, 5, 1]])
         assert store.has("key", IMAGES).tolist() == [True, True, True, False, True, True]
         blocks = list(store.read_blocks("key", IMAGES, max_bytes=24))
-        assert np.array_equal(np.concatenate([rows for _, rows in blocks]), ROWS[[0, 1, 2, 4, 5]])
-        assert np.concatenate([at for at, _ in blocks]).tolist() == [0, 1, 2, 4, 5]
+        # Those of the store first; each file from its beginning.
+        at = np.concatenate([at for at, _ in blocks]).tolist()
+        assert at in ([2, 0, 1, 4, 5], [2, 4, 5, 0, 1])
+        assert np.array_equal(np.concatenate([rows for _, rows in blocks]), ROWS[at])
         assert store.notes("notes", IMAGES[:3]) == [("n",), (), None]
         assert store.recall("width key") == 3
         assert store.recall("width other") is None
         # Of a layer that packs have, none of the images asked for.
-        assert [rows.shape for _, rows in store.read_blocks("key", IMAGES[3:4])] == [(0, 3)]
+        assert list(store.read_blocks("key", IMAGES[3:4])) == []
         assert store.read("other", IMAGES)[1].sum() == 0
 
 
