@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import multiprocessing
+import signal
 import struct
 import zlib
 from collections import Counter
@@ -26,6 +27,7 @@ from facebench.faces.contact_sheets import contact_sheet
 from facebench.faces.detection import Detector, DlibHog, Pixels
 from facebench.faces.templates import Template, template_named
 from facebench.utils.files import atomic_path, one_writer, write_bytes
+from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
 
 __all__ = ["AlignedFolder", "align_folder"]
@@ -364,6 +366,9 @@ _cutter: _Cutter | None = None
 def _begin(cutter: _Cutter) -> None:
     global _cutter
     _cutter = cutter
+    # Ctrl-C is the main process's: it ends the workers when their groups are done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _cut_group(jobs: Sequence[_Job]) -> list[_Done]:
