@@ -16,15 +16,24 @@ from facebench.types import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextTable", "as_number", "as_path", "csv_rows", "read_text_table", "separator_of"]
+__all__ = [
+    "TextTable",
+    "as_number",
+    "as_path",
+    "csv_rows",
+    "is_parquet",
+    "read_text_table",
+    "separator_of",
+]
 
 _log = logging.getLogger(__name__)
 _SEPARATORS = (",", "\t", ";")
 _UTF_8 = "utf-8-sig"
 # Excel writes the separator in a line of its own above the header.
 _DECLARED = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
+_PARQUET = b"PAR1"
 _OTHER_FILES = {
-    b"PAR1": "a Parquet file",
+    _PARQUET: "a Parquet file",
     b"ARROW1": "a Feather file",
     b"\x1f\x8b": "a gzip archive",
     b"PK\x03\x04": "a spreadsheet or ZIP archive",
@@ -99,6 +108,14 @@ def as_number(text: str) -> float:
         msg = f"not a number: {text!r}"
         raise ValueError(msg)
     return float(text)
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file is there and begins as Parquet does, whatever its name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
 
 
 def csv_rows(

@@ -24,6 +24,7 @@ from PIL import Image
 from facebench.data.identity import IDENTITY_COLUMNS
 from facebench.stimuli import invert
 from facebench.utils.files import atomic_path, write_csv
+from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
 
 __all__ = [
@@ -171,7 +172,10 @@ def in_parallel(
 ) -> list[Made]:
     """Apply a function to every item, on all cores, in order, showing progress."""
     made = []
-    with Progress(title, len(items), unit) as progress, ProcessPoolExecutor() as pool:
+    with (
+        Progress(title, len(items), unit) as progress,
+        ProcessPoolExecutor(initializer=end_with_parent) as pool,
+    ):
         for result in pool.map(function, items):
             made.append(result)
             progress.advance(1)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from facebench.models.base import BaseModel
 from facebench.models.split_input import SplitInput, split_input
 from facebench.store.file_digests import file_digest
 from facebench.utils.files import FileState
+from facebench.utils.processes import end_with_parent
 
 __all__ = [
     "ImageFile",
@@ -45,7 +44,6 @@ __all__ = [
 Wanted: TypeAlias = Literal["input", "pixels", "both", "file", "file and pixels"]
 """What of an image is wanted: the network's input, the pixels it is made from, both; or the file of
 a plain JPEG and the pixels of others, or of all."""
-_WATCH_SECONDS = 1.0
 # Images of so many pixels are decoded before they are preprocessed: some 8 MB.
 _PIXELS_AT_ONCE = 1 << 21
 # How often an image is read again that changes while it is read.
@@ -116,14 +114,7 @@ def start_worker(
     torch.set_num_threads(1)
     # A collection would write to, and so copy, memory that is shared with the parent.
     gc.freeze()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the main one is gone, which may be killed without a word."""
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os._exit(1)
+    end_with_parent(parent)
 
 
 def load_in_worker(

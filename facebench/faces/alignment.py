@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import multiprocessing
+import signal
 import struct
 import zlib
 from collections import Counter
@@ -26,6 +27,7 @@ from facebench.faces.contact_sheets import contact_sheet
 from facebench.faces.detection import Detector, DlibHog, Pixels
 from facebench.faces.templates import Template, template_named
 from facebench.utils.files import atomic_path, one_writer, write_bytes
+from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
 
 __all__ = ["AlignedFolder", "align_folder"]
@@ -295,31 +297,36 @@ class _Cutter:
             self._aligner.kept = kept
 
     def __call__(self, jobs: Sequence[_Job]) -> list[_Done]:
-        """Cut the faces of some images, unless that is done; the order is kept."""
-        done = [self._cut(job) for job in jobs]
+        """Cut the faces of some images, unless that is done; the order is kept.
+
+        Chips are written when all are cut, which takes less time than in turns with the detector:
+        it displaces everything else from the processor's cache.
+        """
+        cut = [self._cut(job) for job in jobs]
+        for job, (done, chip) in zip(jobs, cut, strict=True):
+            if chip is not None:
+                write_bytes(job.target, _png(chip))
+            elif job.known is not None and job.known[2] and not done.written:
+                job.target.unlink(missing_ok=True)
         if self._kept is not None:
             self._kept.flush()
-        return done
+        return [done for done, _ in cut]
 
-    def _cut(self, job: _Job) -> _Done:
+    def _cut(self, job: _Job) -> tuple[_Done, Pixels | None]:
+        """Say what is done, and give the chip that is to be written."""
         before, face, was_written = job.known or ("", False, False)
-        done = _Done("")
         try:
             content = image_bytes(job.source)
             digest = hashlib.sha256(content).hexdigest()[:32]
             as_wanted = was_written == (face or self._keep_all)
             if digest == before and as_wanted and was_written == job.target.is_file():
-                return _Done(digest, face, written=was_written, is_new=False)
+                return _Done(digest, face, written=was_written, is_new=False), None
             chip = self._aligner(np.asarray(open_image(job.source, content)))
-            is_written = chip.found or self._keep_all
-            done = _Done(digest, bool(chip.found), [*map(int, chip.box)], is_written)
-            if done.written:
-                write_bytes(job.target, _png(chip.pixels))
         except ImageError as error:
-            done = _Done("", reason=str(error))
-        if was_written and not done.written:
-            job.target.unlink(missing_ok=True)
-        return done
+            return _Done("", reason=str(error)), None
+        is_written = chip.found or self._keep_all
+        done = _Done(digest, bool(chip.found), [*map(int, chip.box)], is_written)
+        return done, chip.pixels if is_written else None
 
 
 class _KeptInGroups:
@@ -355,6 +362,9 @@ _cutter: _Cutter | None = None
 def _begin(cutter: _Cutter) -> None:
     global _cutter
     _cutter = cutter
+    # Ctrl-C is the main process's: it ends the workers when their groups are done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _cut_group(jobs: Sequence[_Job]) -> list[_Done]:

@@ -26,6 +26,8 @@ from facebench.utils.suggestions import did_you_mean
 __all__ = ["DETECTORS", "DlibCnn", "Mtcnn", "detector_named", "faces_of"]
 
 _CNN_FILE = "mmod_human_face_detector.dat"
+# A larger box is a mistake, and its chip would not fit into memory.
+_MOST_TIMES = 10
 _FACENET, _MTCNN = "facenet_pytorch", "mtcnn"
 
 
@@ -259,6 +261,16 @@ def _checked_face(detector: Detector, face: Any, image: Pixels) -> Face:
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         raise _not_faces(
             detector, f"a box outside of the image ({width} x {height}), {face!r:.200}"
+        )
+    if max(right - left, bottom - top) > _MOST_TIMES * max(width, height):
+        raise _not_faces(
+            detector,
+            f"a box more than {_MOST_TIMES} times as large as the image ({width} x {height}), "
+            f"{face!r:.200}",
+        )
+    if places and not any(0 <= x < width and 0 <= y < height for x, y in places):
+        raise _not_faces(
+            detector, f"points outside of the image ({width} x {height}), {face!r:.200}"
         )
     if places is not None and len(places) not in (5, 68):
         raise _not_faces(detector, f"{len(places)} points")

@@ -111,7 +111,7 @@ def template_named(template: str | Template) -> Template:
     """
     if isinstance(template, Template):
         return template
-    if template not in TEMPLATES:
+    if not isinstance(template, str) or template not in TEMPLATES:
         known = [*TEMPLATES, NO_TEMPLATE]
         msg = (
             f"The 'align' of a model must be true, false, or a template: {', '.join(known)}. "

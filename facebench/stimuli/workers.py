@@ -32,6 +32,7 @@ from facebench.stimuli.skin_tone import tones
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
 from facebench.stimuli.warping import averaged
 from facebench.utils.files import atomic_path
+from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -227,7 +228,7 @@ def processes(workers: int | None, n_images: int) -> Iterator[ProcessPoolExecuto
         yield None
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 from facebench import AccuracyTask, MultiModelTaskManager, load_run
+from facebench.cli import app
 from facebench.engine import embed
 from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import ConfigError, InputError
@@ -315,3 +317,41 @@ def test_the_detectors_file_is_relative_to_the_configuration(build, folder, monk
     tensor = model.preprocess(Image.new("RGB", (60, 60)))
     assert isinstance(tensor, torch.Tensor)
     assert model.take_image_notes() == ["no face found"]
+
+
+OWN = """
+from facebench.faces.detection import Face
+
+class Corner:
+    name, box_kind, longest_side, identity = "corner", "whole", 640, "corner BOX"
+    def __call__(self, image):
+        return [Face((BOX, 2, 18, 20), 0.9)] if image[0, 0].min() == 255 else []
+"""
+
+
+def run_of_own_detector(folder, box):
+    """Run an experiment whose YAML names a detector of a file; give what the model saw."""
+    (folder / "my_detector.py").write_text(OWN.replace("BOX", str(box)))
+    config = folder / "experiment.yaml"
+    config.write_text(
+        "models: [{model: torchvision, architecture: squeezenet1_1, pretrained: false, seed: 0, "
+        "device: cpu, align: facenet160, detector: my_detector.py:Corner}]\n"
+        "tasks: [{task: accuracy, pairs: pairs.csv, images: images, true_label: same}]\n"
+        f"output: out{box}\nnum_workers: 0\ncache: store\nplots: false\n"
+    )
+    result = CliRunner().invoke(app, ["run", str(config)])
+    assert result.exit_code == 0, result.output
+    (saved,) = (folder / f"out{box}").glob("experiment/2*")
+    return saved, load_run(saved)
+
+
+def test_an_own_detector_is_named_in_yaml(folder):
+    saved, found = run_of_own_detector(folder, 2)
+    assert '"detector_identity": "corner 2"' in json.dumps(
+        json.loads((saved / "manifest.json").read_text())
+    )
+    _, other = run_of_own_detector(folder, 8)
+    one, two = (run.distances["model_computed_distance"].to_numpy() for run in (found, other))
+    assert len(one) == len(two) == 24
+    # Only pairs with a or b's found face change.
+    assert 0 < (one != two).sum() < 24

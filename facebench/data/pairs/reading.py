@@ -1,4 +1,4 @@
-"""One door for every file of pairs: CSV, LFW's text lists, InsightFace packs."""
+"""One door for every file of pairs: CSV, Parquet, LFW's text lists, InsightFace packs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from facebench.data.pairs.finding import with_suffixes_there
 from facebench.data.pairs.insightface import pairs_of_pack
 from facebench.data.pairs.lfw import read_lfw_pairs
 from facebench.data.pairs.rows import is_lfw_list, remember_file
-from facebench.data.pairs.table import as_path, read_csv_pairs
+from facebench.data.pairs.table import as_path, read_csv_pairs, read_parquet_pairs
+from facebench.data.tables import is_parquet
 from facebench.types import StrPath
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def read_pairs(pairs_file_path: StrPath, images_path: StrPath | None = None) -> 
     ----------
     pairs_file_path : str or Path
         A CSV file with any extension, separated by commas, tabs or semicolons, UTF-8, whose header
-        names at least ``img1`` and ``img2``; further columns travel with their rows. Or one of
+        names at least ``img1`` and ``img2``; further columns travel with their rows. Or the same
+        table as Parquet, or one of
         LFW's text lists (see `read_lfw_pairs`), or a pack whose name ends in .bin (see
         `read_insightface_bin`; give it as the images' folder too), or a matrix of dissimilarities
         (see `facebench.data.rdms.read_rdms`), whose pairs are all rows. A first line ``sep=;`` is
@@ -63,6 +65,8 @@ def read_pairs(pairs_file_path: StrPath, images_path: StrPath | None = None) -> 
         for note in rdms.notes:
             _log.warning("%s: %s", path, note)
         return remember_file(pairs_of_rdms(rdms, images_path), path)
+    if is_parquet(path):
+        return remember_file(read_parquet_pairs(path), path)
     if not is_lfw_list(path):
         return remember_file(read_csv_pairs(path), path)
     pairs = read_lfw_pairs(path)

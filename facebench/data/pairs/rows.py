@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from facebench.data.packs import is_pack
 from facebench.data.pairs.lfw import has_first_line, looks_like_lfw
 from facebench.data.pairs.text import lines_of
-from facebench.data.tables import csv_rows
+from facebench.data.tables import csv_rows, is_parquet
 from facebench.errors import PairsError
 from facebench.types import StrPath
 
@@ -31,7 +31,7 @@ def row_name(position: int, path: StrPath | None = None) -> str:
         The row, from 0.
     path : str or Path, optional
         The file the table was read from, for the true line: blank lines and line breaks in cells
-        count. Without it, the line of a plain table.
+        count. Without it, the line of a plain table. Parquet has no lines.
 
     Returns
     -------
@@ -42,6 +42,8 @@ def row_name(position: int, path: StrPath | None = None) -> str:
     >>> row_name(0)
     'row 1 (line 2)'
     """
+    if path is not None and is_parquet(Path(path)):
+        return f"row {position + 1}"
     line = None if path is None else _line(position, Path(path))
     return f"row {position + 1} (line {position + 2 if line is None else line})"
 

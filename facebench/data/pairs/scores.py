@@ -12,14 +12,14 @@ from facebench.data.pairs.table import (
     GAPS,
     PAIR_COLUMNS,
     decimal_comma_hint,
-    named_as_ours,
+    parquet_table,
     read_csv_pairs,
     require_column,
     with_points,
 )
+from facebench.data.tables import is_parquet
 from facebench.errors import InputError, PairsError
 from facebench.types import Float64Array
-from facebench.utils.suggestions import first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,17 +45,9 @@ def read_scored_pairs(path: Path) -> pd.DataFrame:
     PairsError
         If it is not such a table.
     """
-    if path.suffix.lower() != ".parquet":
+    if path.suffix.lower() != ".parquet" and not is_parquet(path):
         return read_csv_pairs(path)
-    import pyarrow.parquet as pq
-
-    try:
-        table = named_as_ours(pq.read_table(path).to_pandas(ignore_metadata=True))
-    except Exception as error:
-        # A damaged file may raise anything.
-        why = first_line(error)
-        msg = f"The table {path} cannot be read as Parquet: {why:.200}."
-        raise PairsError(msg) from error
+    table = parquet_table(path)
     for column in PAIR_COLUMNS:
         names = require_column(table, column, parameter=None, owner="A table of scores", path=path)
         if not all(isinstance(name, str) and name.strip() for name in names):

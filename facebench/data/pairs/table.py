@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from facebench.data.tables import as_path, read_text_table, separator_of
 from facebench.errors import MissingPairsFileError, PairsError
 from facebench.types import StrPath
 from facebench.utils.files import why_missing
-from facebench.utils.suggestions import did_you_mean, did_you_mean_file
+from facebench.utils.suggestions import did_you_mean, did_you_mean_file, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,9 @@ __all__ = [
     "as_path",
     "decimal_comma_hint",
     "named_as_ours",
+    "parquet_table",
     "read_csv_pairs",
+    "read_parquet_pairs",
     "require_column",
     "require_numbers",
     "shown",
@@ -80,6 +83,68 @@ def read_csv_pairs(path: Path) -> pd.DataFrame:
     for column in PAIR_COLUMNS:
         _refuse_rows(pairs[column] == "", f"The {column!r} column of {path}", "an image name", path)
     return pairs
+
+
+def parquet_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file as it is, index columns of pandas too.
+
+    Raises
+    ------
+    PairsError
+        If it is damaged.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        return named_as_ours(pq.read_table(path).to_pandas(ignore_metadata=True))
+    except Exception as error:
+        # A damaged file may raise anything.
+        why = first_line(error).rstrip(".")
+        msg = f"The table {path} cannot be read as Parquet: {why:.200}."
+        raise PairsError(msg) from error
+
+
+def read_parquet_pairs(path: Path) -> pd.DataFrame:
+    """Read a Parquet table of image pairs as the same table in CSV is read; see `read_pairs`."""
+    pairs = parquet_table(path)
+    # pandas keeps an index that is not a range as a column of this name.
+    pairs = pairs.loc[:, [not str(name).startswith("__index_level_") for name in pairs.columns]]
+    _check_columns(pairs, path)
+    return pairs.assign(**{str(name): _plain(pairs[name], path) for name in pairs.columns})
+
+
+def _plain(cells: pd.Series, path: Path) -> pd.Series:
+    """Give a column as a CSV file has it: numbers, booleans, or text with gaps."""
+    import pandas as pd
+
+    kept = cells.dropna()
+    if cells.name not in PAIR_COLUMNS:
+        if cells.dtype.kind in "iub":
+            return cells
+        if cells.dtype.kind == "f":
+            return cells.astype(float)
+        if all(isinstance(cell, Decimal) for cell in kept):
+            return pd.to_numeric(cells.astype(object), errors="coerce").astype(float)
+        if all(isinstance(cell, bool) for cell in kept):
+            return cells.map(str, na_action="ignore").astype(object)
+    wrong = next((n for n, cell in enumerate(cells) if not _is_text(cell)), None)
+    if wrong is not None:
+        msg = (
+            f"The {cells.name!r} column of {path} must hold "
+            f"{'image names as text' if cells.name in PAIR_COLUMNS else 'numbers or text'}. Got "
+            f"{cells.iloc[wrong]!r:.200} ({type(cells.iloc[wrong]).__name__}) in "
+            f"{row_name(wrong, path)}."
+        )
+        raise PairsError(msg)
+    texts = pd.Series([c.strip() if isinstance(c, str) else "" for c in cells], name=cells.name)
+    if cells.name in PAIR_COLUMNS:
+        _refuse_rows(texts == "", f"The {cells.name!r} column of {path}", "an image name", path)
+        return texts
+    return _typed(texts, ",")
+
+
+def _is_text(cell: object) -> bool:
+    return isinstance(cell, str) or cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def named_as_ours(pairs: pd.DataFrame) -> pd.DataFrame:

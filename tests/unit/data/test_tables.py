@@ -6,6 +6,7 @@ import pytest
 
 from facebench import CorrelationTask
 from facebench.data.pairs import read_pairs
+from facebench.data.tables import is_parquet, read_text_table
 from facebench.errors import MissingImageError, PairsError
 
 
@@ -147,3 +148,14 @@ def test_a_cell_longer_than_a_spreadsheet_has_is_refused(write, sign):
 def test_a_column_of_an_endless_name_is_refused(write):
     with pytest.raises(PairsError, match="a column name of 600 characters"):
         read_pairs(write(f"img1,img2,{'x' * 600}\na,b,1\n"))
+
+
+def test_parquet_is_told_by_its_first_bytes_and_refused_where_text_is_wanted(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"PAR1" + bytes(50))
+    assert is_parquet(path)
+    with pytest.raises(PairsError, match=r"is not UTF-8 text, but a Parquet file\. Save it"):
+        read_text_table(path)
+    path.write_text("img1,img2\n")
+    assert not is_parquet(path)
+    assert not is_parquet(tmp_path)

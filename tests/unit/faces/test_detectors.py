@@ -144,6 +144,12 @@ POINTS = ((10, 10), (30, 10), (20, 20), (12, 30), (28, 30))
         ([Face((0.1, 0.1, 0.6, 0.7), 1)], "a box without a pixel"),
         ([Face((60, 5, 90, 40), 1)], r"a box outside of the image \(50 x 40\)"),
         ([Face((5, 5, 40, 40), 1, POINTS[:4])], "4 points"),
+        ([Face((-1e9, -1e9, 1e9, 1e9), 1)], r"a box more than 10 times as large as the image"),
+        # Its chip was black.
+        (
+            [Face((5, 5, 40, 40), 1, [(x + 1e6, y) for x, y in POINTS])],
+            "points outside of the image",
+        ),
     ],
 )
 def test_what_an_own_detector_gives_is_checked(faces, what):

@@ -122,3 +122,8 @@ def test_unknown_templates_are_told():
     assert template_named(ARCFACE) is ARCFACE
     with pytest.raises(InputError, match=r"arcface112, dlib150, .*Did you mean 'arcface112'"):
         template_named("arcface-112")
+
+
+def test_a_template_that_is_no_name_is_refused():
+    with pytest.raises(InputError, match=r"true, false, or a template: .* Got {'size'"):
+        template_named({"size": 112})

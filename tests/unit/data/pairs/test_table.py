@@ -468,7 +468,6 @@ def test_bytes_that_are_no_text_are_refused(tmp_path, content):
 @pytest.mark.parametrize(
     ("begins", "what"),
     [
-        (b"PAR1", "a Parquet file"),
         (b"ARROW1", "a Feather file"),
         (b"\x1f\x8b\x08", "a gzip archive"),
         (b"PK\x03\x04", "a spreadsheet or ZIP archive"),
