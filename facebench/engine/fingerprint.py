@@ -32,6 +32,7 @@ from facebench.engine.code_identity import (
     replaced_in,
 )
 from facebench.engine.outside import outside_of_function, outside_of_model, outside_of_network
+from facebench.faces.detection import Detector
 from facebench.models.base import BaseModel
 from facebench.models.tapped import Tap
 from facebench.store.database import FORMAT
@@ -170,7 +171,7 @@ def model_fingerprint(model: BaseModel) -> ModelFingerprint:
 def _preprocessing(model: BaseModel) -> Any:
     libraries = [package_version(name) for name in ("PIL", "torch", "torchvision")]
     decoding = Identifier().describe(open_image)
-    aligning = [["aligned", key]] if (key := model.alignment_key) else []
+    aligning = [["aligned", key, *_detector_code(model)]] if (key := model.alignment_key) else []
     places = [sys.modules[name] for name in _TRANSFORMING if name in sys.modules]
     if replaced := replaced_in([*places, Image.Image], Identifier()):
         aligning.append(["replaced", replaced])
@@ -185,6 +186,30 @@ def _preprocessing(model: BaseModel) -> Any:
         msg = f"what its preprocess_function does is unknown ({error})"
         raise Unidentified(msg) from None
     return ["function", libraries, decoding, described, outside, *aligning]
+
+
+def detector_code(detector: Detector) -> str:
+    """Digest the code of a detector that is not facebench's, which its `identity` may forget.
+
+    Returns
+    -------
+    str
+        Empty for facebench's, and where the code uses what cannot be looked into: its `identity`
+        stands for it.
+    """
+    kind = detector if isinstance(detector, types.FunctionType) else type(detector)
+    if kind.__module__.partition(".")[0] == "facebench":
+        return ""
+    try:
+        return _digest(Identifier().describe(kind))
+    except Unidentified:
+        return ""
+
+
+def _detector_code(model: BaseModel) -> list[str]:
+    aligner = model.active_aligner
+    code = "" if aligner is None else detector_code(aligner.detector)
+    return [code] if code else []
 
 
 def _settings(model: BaseModel) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 from facebench.engine.agreement import agreement_with_float32
 from facebench.engine.cache import ModelCache
-from facebench.engine.fingerprint import running
+from facebench.engine.fingerprint import detector_code, running
 from facebench.engine.forward import Forward
 from facebench.engine.image_log import ImageLog
 from facebench.engine.jpeg_decoding import decoded_by, decoder_difference
@@ -148,6 +148,7 @@ def keeping_faces(model: BaseModel, store: EmbeddingStore | None) -> Iterator[No
         )
         raise InputError(msg)
     before, aligner.kept = aligner.kept, store
+    aligner.detector_code = detector_code(aligner.detector)
     try:
         yield
     finally:

@@ -127,6 +127,8 @@ class FaceAligner:
         self.hints: Mapping[str, Hint] | None = None
         self.hints_digest = ""
         self.kept: KeptFaces | None = None
+        # Of a detector that is not facebench's, where the engine can tell; see `detector_code` there.
+        self.detector_code = ""
 
     @property
     def key(self) -> list[Any]:
@@ -139,6 +141,10 @@ class FaceAligner:
             *([self._predictor_identity] if self._predictor else []),
             *([self.hints_digest] if self.hints else []),
         ]
+
+    @property
+    def _code(self) -> list[str]:
+        return [self.detector_code] if self.detector_code else []
 
     @property
     def _predictor(self) -> str | None:
@@ -193,7 +199,7 @@ class FaceAligner:
         longest = self.detector.longest_side
         size, scale = reduced_size(image, longest)
         found = self._once(
-            lambda: ["faces", self.detector.identity, longest, digest],
+            lambda: ["faces", self.detector.identity, *self._code, longest, digest],
             lambda: [list(face) for face in faces_of(self.detector, reduced(image, longest))],
         )
         faces = [Face(tuple(box), score, _as_points(points)) for box, score, points in found]

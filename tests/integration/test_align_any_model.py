@@ -323,15 +323,16 @@ OWN = """
 from facebench.faces.detection import Face
 
 class Corner:
-    name, box_kind, longest_side, identity = "corner", "whole", 640, "corner BOX"
+    name, box_kind, longest_side, identity = "corner", "whole", 640, "corner IDENTITY"
     def __call__(self, image):
         return [Face((BOX, 2, 18, 20), 0.9)] if image[0, 0].min() == 255 else []
 """
 
 
-def run_of_own_detector(folder, box):
+def run_of_own_detector(folder, box, identity):
     """Run an experiment whose YAML names a detector of a file; give what the model saw."""
-    (folder / "my_detector.py").write_text(OWN.replace("BOX", str(box)))
+    code = OWN.replace("BOX", str(box)).replace("IDENTITY", identity)
+    (folder / "my_detector.py").write_text(code)
     config = folder / "experiment.yaml"
     config.write_text(
         "models: [{model: torchvision, architecture: squeezenet1_1, pretrained: false, seed: 0, "
@@ -345,12 +346,14 @@ def run_of_own_detector(folder, box):
     return saved, load_run(saved)
 
 
-def test_an_own_detector_is_named_in_yaml(folder):
-    saved, found = run_of_own_detector(folder, 2)
+@pytest.mark.parametrize("identities", ["22", "28"])
+def test_an_own_detector_is_named_in_yaml(folder, identities):
+    """Its code counts, so that whoever edits it need not think of its identity."""
+    saved, found = run_of_own_detector(folder, 2, identities[0])
     assert '"detector_identity": "corner 2"' in json.dumps(
         json.loads((saved / "manifest.json").read_text())
     )
-    _, other = run_of_own_detector(folder, 8)
+    _, other = run_of_own_detector(folder, 8, identities[1])
     one, two = (run.distances["model_computed_distance"].to_numpy() for run in (found, other))
     assert len(one) == len(two) == 24
     # Only pairs with a or b's found face change.
