@@ -127,7 +127,7 @@ class FaceAligner:
         self.hints: Mapping[str, Hint] | None = None
         self.hints_digest = ""
         self.kept: KeptFaces | None = None
-        # Of a detector that is not facebench's, where the engine can tell; see `detector_code` there.
+        # Of an own detector; the engine sets it, see its `detector_code`.
         self.detector_code = ""
 
     @property
