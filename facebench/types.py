@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 StrPath: TypeAlias = str | os.PathLike[str]
+# A folder of save_pretrained, or what a hub or a library calls a network.
+HubSource: TypeAlias = str | os.PathLike[str]
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Float64Array: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.intp]

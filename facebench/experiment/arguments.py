@@ -47,6 +47,7 @@ _NAMED_FUNCTIONS: dict[str, Registry] = {
 }
 _LENIENT = ConfigDict(coerce_numbers_to_str=True)
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+_LOCAL = ("./", "../", "~/")
 _PLAIN = (bool, int, float, str, type(None))
 _COLLECTIONS = (Iterable, Mapping, Sequence, dict, list, os.PathLike, tuple)
 _LIST_TYPE = re.compile(r"\b(?:Iterable|Sequence|list)\[(\w+)\]")
@@ -199,7 +200,11 @@ def _value(
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
-        if is_file or "Path" in annotation or value.startswith(("./", "../", "~/")):
+        if "HubSource" in annotation:
+            # 'facebook/dinov2-small' is a folder only where there is one.
+            local = folder / Path(value).expanduser()
+            return str(local) if local.is_dir() or value.startswith(_LOCAL) else value
+        if is_file or "Path" in annotation or value.startswith(_LOCAL):
             return str(folder / Path(value).expanduser())
     if "Sources" in annotation:
         value = _with_files(value, folder)
@@ -208,7 +213,8 @@ def _value(
             read = TypeAdapter(hint, config=_LENIENT).validate_python(value)
         except ValidationError as error:
             expected = _choices(error) or _LIST_TYPE.sub(
-                r"list of \1", annotation.replace("'", "").replace("None", "null")
+                r"list of \1",
+                annotation.replace("'", "").replace("None", "null").replace("StrPath", "path"),
             )
             sentence = f"{key!r} must be {expected}. Got {value!r}.{_near(value, hint)}"
             raise ArgumentProblem(sentence, key) from error

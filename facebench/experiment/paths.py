@@ -19,7 +19,7 @@ _CLASSES = ("model", "task", "plugins", "distance", "distance_metric", "correlat
 _TEXTS = ("strip",)
 _PATHS = (
     *("pairs", "images", "weights", "path", "folder", "file", "repository"),
-    *("centre", "whiten", "cohort"),
+    *("centre", "whiten", "cohort", "version"),
 )
 
 

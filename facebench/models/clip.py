@@ -12,6 +12,7 @@ from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWi
 from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of, vision_part
+from facebench.types import HubSource
 
 __all__ = ["CLIPModel", "clip_source"]
 
@@ -82,7 +83,7 @@ class CLIPModel(HubModel):
     def __init__(
         self,
         name: str,
-        version: str = "ViT-B/32",
+        version: HubSource = "ViT-B/32",
         extract_layers: str | Iterable[str] | None = None,
         *,
         pretrained: bool = True,

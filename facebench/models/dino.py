@@ -13,6 +13,7 @@ from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT
 from typing_extensions import override
 
 from facebench.models.hub import HubModel, load_network, of_kind, one_of
+from facebench.types import HubSource
 
 __all__ = ["DinoModel"]
 
@@ -70,7 +71,7 @@ class DinoModel(HubModel):
     def __init__(
         self,
         name: str,
-        version: str = "facebook/dinov2-base",
+        version: HubSource = "facebook/dinov2-base",
         extract_layers: str | Iterable[str] | None = None,
         *,
         pooling: str = "cls",

@@ -22,7 +22,7 @@ from facebench.errors import MissingWeightsError, ModelError, WeightsError
 from facebench.models.base import BaseModel
 from facebench.models.checkpoints import listed, refused_pickle
 from facebench.models.network_input import NetworkInput
-from facebench.types import StrPath
+from facebench.types import HubSource
 from facebench.utils.suggestions import did_you_mean, first_line
 
 __all__ = [
@@ -64,7 +64,7 @@ class HubModel(BaseModel):
     built_from: tuple[str, ...] = ("version", "pretrained", "seed")
 
     def __init__(
-        self, name: str, version: StrPath, *, pretrained: bool, seed: int, **options: Any
+        self, name: str, version: HubSource, *, pretrained: bool, seed: int, **options: Any
     ) -> None:
         self.version = str(version)
         self.pretrained = pretrained

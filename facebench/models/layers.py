@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.errors import LayerOutputError, UnknownNameError
 from facebench.models.layer_search import in_torchscript
 
@@ -446,6 +447,11 @@ def _version(tensor: torch.Tensor) -> int | None:
 
 def _unknown_layers(layers: Sequence[object], names: list[str], owner: str) -> str:
     listed = f"get_layer_names() lists all {len(names) - 1}."
+    if DEFAULT_LAYER in layers:
+        listed = (
+            f"{DEFAULT_LAYER!r} is the output of a model without 'layers'. To have it beside "
+            f"layers, name the layer that gives it, or a second model. {listed}"
+        )
     if len(layers) == 1:
         close = ", ".join(_closest(layers[0], names, 5))
         return f"Model {owner!r} has no layer {layers[0]!r}. The closest are: {close}. {listed}"

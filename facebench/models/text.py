@@ -20,7 +20,7 @@ from facebench.data.tables import read_text_table
 from facebench.errors import InputError
 from facebench.models.embeddings import NamedVectors, without_beginning
 from facebench.models.recorded import chosen_layers
-from facebench.types import FloatArray, StrPath
+from facebench.types import FloatArray, HubSource, StrPath
 from facebench.utils.importing import CodeName, import_code
 from facebench.utils.suggestions import did_you_mean, first_line, listed
 
@@ -106,12 +106,12 @@ class TextModel(NamedVectors):
         *,
         text: str = "text",
         image: str | None = None,
-        version: str = "ViT-B/32",
+        version: HubSource = "ViT-B/32",
         strip: str = "",
     ) -> None:
         super().__init__(name, [the_file(file, "file")])
         self.extract_layers = chosen_layers(extract_layers, [_LAYER])
-        self.version = version
+        self.version = str(version)
         self.notes: list[str] = []
         names, self.texts = _read(self.file, text, image)
         self.image_names = without_beginning(names, strip, self.file)

@@ -18,7 +18,7 @@ from typing_extensions import override
 from facebench.errors import InputError, ModelError, UnknownNameError
 from facebench.models.hub import HubModel, load_network, one_of, vision_part
 from facebench.models.network_input import NetworkInput, network_input
-from facebench.types import StrPath
+from facebench.types import HubSource
 from facebench.utils.suggestions import did_you_mean, nearest
 
 __all__ = ["TransformersModel"]
@@ -104,7 +104,7 @@ class TransformersModel(HubModel):
     def __init__(
         self,
         name: str,
-        version: StrPath,
+        version: HubSource,
         extract_layers: str | Iterable[str] | None = None,
         preprocess_function: Callable[[Image.Image], torch.Tensor] | None = None,
         *,

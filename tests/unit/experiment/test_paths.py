@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from PIL import Image
+
+from facebench.errors import ConfigError, InputError
+from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.experiment.paths import with_absolute_paths
+from facebench.models.hub import HubModel
 
 TEXT = """
 images: .
@@ -23,3 +30,37 @@ def test_codes_are_recorded_as_they_are_written(tmp_path: Path) -> None:
     assert task["upright"] == "007"
     assert task["pairs"] == str(tmp_path / "pairs.csv")
     assert (said["models"]["m"]["seed"], said["models"]["m"]["rate"]) == (3, 0.5)
+
+
+@pytest.mark.parametrize("family", ["transformers", "dinov2", "clip"])
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("facebook/some-net", "facebook/some-net"),
+        ("vit", "vit"),
+        ("saved/net", "{folder}/saved/net"),
+        ("./other", "{folder}/other"),
+    ],
+)
+def test_a_name_on_the_hub_is_no_path_unless_there_is_such_a_folder(
+    family: str, written: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "experiment"
+    (folder / "saved" / "net").mkdir(parents=True)
+    for name in "abc":
+        Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
+    rows = ["img1,img2,rating", "a.png,b.png,1", "a.png,c.png,2", "b.png,c.png,3"]
+    (folder / "pairs.csv").write_text("\n".join(rows))
+    (folder / "x.yaml").write_text(
+        f"models: [{{model: {family}, version: {written}}}]\n"
+        "tasks: [{task: similarity, pairs: pairs.csv, images: .}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(self: HubModel, name: str, version: str, **options: Any) -> None:
+        msg = f"<{version}>"
+        raise InputError(msg)
+
+    monkeypatch.setattr(HubModel, "__init__", refuse)
+    with pytest.raises(ConfigError, match=rf"<{given.format(folder=folder)}>"):
+        build_experiment(load_config(folder / "x.yaml"))
