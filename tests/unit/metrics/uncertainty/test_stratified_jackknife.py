@@ -51,9 +51,11 @@ def test_variances_are_those_of_errors_and_dyads_are_left_out_together() -> None
     assert (left.sum(axis=1) == (first != second)).all()
 
 
-def test_uneven_people_have_fewer_degrees_of_freedom() -> None:
-    people = np.repeat(np.arange(10), [1] * 9 + [30])
+@pytest.mark.parametrize(("most", "left"), [(30, 2.0), (8, 3.0)])
+def test_uneven_people_have_fewer_degrees_of_freedom(most: int, left: float) -> None:
+    """Kish's effective numbers are 1.7 and 4.0."""
+    people = np.repeat(np.arange(10), [1] * 9 + [most])
     jackknife = StratifiedJackknife(people, people, np.zeros(people.size, dtype=int))
     error = jackknife.error(np.arange(10.0))
-    assert jackknife.uneven == error.df == 3.0
+    assert jackknife.uneven == error.df == left
     assert StratifiedJackknife(np.arange(10), np.arange(10), np.zeros(10, dtype=int)).uneven is None
