@@ -26,6 +26,7 @@ from facebench.faces.aligner import FaceAligner, KeptFaces
 from facebench.faces.contact_sheets import contact_sheet
 from facebench.faces.detection import Detector, DlibHog, Pixels
 from facebench.faces.templates import Template, template_named
+from facebench.types import StrPath
 from facebench.utils.files import atomic_path, one_writer, write_bytes
 from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
@@ -81,8 +82,8 @@ class _Done(NamedTuple):
 
 
 def align_folder(
-    folder: Path,
-    output: Path,
+    folder: StrPath,
+    output: StrPath,
     *,
     template: str | Template = "dlib150",
     size: int | None = None,
@@ -100,9 +101,9 @@ def align_folder(
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Images at any depth.
-    output : Path
+    output : str or Path
         The same tree of chips, and:
 
         - ``chips.csv``: image, source, face (1 where one was found);
@@ -132,6 +133,7 @@ def align_folder(
     MissingWeightsError, WeightsError
         If a file of the detector is missing, or another network's.
     """
+    folder, output = Path(folder), Path(output)
     aligner = FaceAligner(_sized(template, size, padding), detector, which_face)
     listed = list_images(folder)
     images = listed.images
