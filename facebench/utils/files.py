@@ -220,13 +220,14 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     A file that has this content already stays as it is; tables too long to be held as text are
     written again.
     """
-    if len(table) <= _COMPARED and path.is_file():
-        check_replaceable(path)
-        content = table.to_csv(index=False).encode()
-        if path.stat().st_size == len(content) and path.read_bytes() == content:
-            return
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+    if len(table) > _COMPARED:
+        with atomic_path(path) as temporary:
+            table.to_csv(temporary, index=False)
+        return
+    content = table.to_csv(index=False).encode()
+    check_replaceable(path)
+    if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
+        write_bytes(path, content)
 
 
 def _no_folder_of(target: Path) -> str:
