@@ -200,11 +200,9 @@ def _value(
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
-        if "HubSource" in annotation:
-            # 'facebook/dinov2-small' is a folder only where there is one.
-            local = folder / Path(value).expanduser()
-            return str(local) if local.is_dir() or value.startswith(_LOCAL) else value
-        if is_file or "Path" in annotation or value.startswith(_LOCAL):
+        # 'facebook/dinov2-small' is a folder only where there is one.
+        is_folder = "HubSource" in annotation and (folder / value).is_dir()
+        if is_file or is_folder or "Path" in annotation or value.startswith(_LOCAL):
             return str(folder / Path(value).expanduser())
     if "Sources" in annotation:
         value = _with_files(value, folder)
