@@ -274,7 +274,7 @@ class Identifier:
         module = sys.modules.get(value.__module__ or "")
         if module is None or value.__module__ == "__main__":
             return None
-        if _is_ours(module.__name__):
+        if is_ours(module.__name__):
             return _declared_versions(value)
         if is_installed(module):
             return ["installed", package_version(module.__name__), value.__qualname__]
@@ -443,7 +443,7 @@ def replaced_in(places: Iterable[Any], identifier: Identifier) -> list[Any]:
     found = {}
     for place in places:
         home = place.__name__ if isinstance(place, types.ModuleType) else place.__module__
-        if _is_ours(home) or not _is_installed_module(home):
+        if is_ours(home) or not _is_installed_module(home):
             continue
         for name, part in vars(place).items():
             function = part.__func__ if isinstance(part, staticmethod | classmethod) else part
@@ -463,7 +463,7 @@ def _is_strange(function: Any, home: str) -> bool:
     if not isinstance(function, types.FunctionType):
         return isinstance(function, _torch().nn.Module)
     origin = function.__module__ or home
-    return origin != home and not _is_ours(origin) and not _is_installed_module(origin)
+    return origin != home and not is_ours(origin) and not _is_installed_module(origin)
 
 
 def _is_of_another_name(place: Any, name: str, function: Any) -> bool:
@@ -553,7 +553,7 @@ def _metadata_version(top: str) -> str:
 
 def is_installed(module: types.ModuleType) -> bool:
     """Tell whether a module is of a package whose version stands for its code."""
-    if _is_ours(module.__name__):
+    if is_ours(module.__name__):
         return False
     file = getattr(module, "__file__", None)
     if file is None:
@@ -581,7 +581,7 @@ def _lists(record: Path, top: str) -> bool:
 
 def is_installed_name(top: str) -> bool:
     """Tell of a top-level module whether it is installed, without importing it."""
-    if _is_ours(top):
+    if is_ours(top):
         return False
     try:
         spec = importlib.util.find_spec(top)
@@ -606,7 +606,7 @@ def _is_findable(top: str) -> bool:
         return False
 
 
-def _is_ours(module: str) -> bool:
+def is_ours(module: str) -> bool:
     return module.partition(".")[0] == "facebench"
 
 
@@ -619,7 +619,7 @@ def _declared_versions(value: Any) -> Any | None:
 
 
 def _has_version(part: Any) -> bool:
-    return _is_ours(part.__module__ or "") and "outputs_version" in vars(part)
+    return is_ours(part.__module__ or "") and "outputs_version" in vars(part)
 
 
 def _is_exact(value: Any) -> bool:

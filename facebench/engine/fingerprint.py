@@ -27,6 +27,7 @@ from facebench.engine.code_identity import (
     Identifier,
     Unidentified,
     declared_fingerprint,
+    is_ours,
     names_used,
     package_version,
     replaced_in,
@@ -171,7 +172,10 @@ def model_fingerprint(model: BaseModel) -> ModelFingerprint:
 def _preprocessing(model: BaseModel) -> Any:
     libraries = [package_version(name) for name in ("PIL", "torch", "torchvision")]
     decoding = Identifier().describe(open_image)
-    aligning = [["aligned", key, *_detector_code(model)]] if (key := model.alignment_key) else []
+    aligner, aligning = model.active_aligner, []
+    if key := model.alignment_key:
+        own = [] if aligner is None else detector_code(aligner.detector)
+        aligning = [["aligned", key, *own]]
     places = [sys.modules[name] for name in _TRANSFORMING if name in sys.modules]
     if replaced := replaced_in([*places, Image.Image], Identifier()):
         aligning.append(["replaced", replaced])
@@ -188,28 +192,22 @@ def _preprocessing(model: BaseModel) -> Any:
     return ["function", libraries, decoding, described, outside, *aligning]
 
 
-def detector_code(detector: Detector) -> str:
+def detector_code(detector: Detector) -> list[str]:
     """Digest the code of a detector that is not facebench's, which its `identity` may forget.
 
     Returns
     -------
-    str
-        Empty for facebench's, and where the code uses what cannot be looked into: its `identity`
-        stands for it.
+    list of str
+        One, or none for facebench's, and where the code uses what cannot be looked into: its
+        `identity` stands for it.
     """
     kind = detector if isinstance(detector, types.FunctionType) else type(detector)
-    if kind.__module__.partition(".")[0] == "facebench":
-        return ""
+    if is_ours(kind.__module__):
+        return []
     try:
-        return _digest(Identifier().describe(kind))
+        return [_digest(Identifier().describe(kind))]
     except Unidentified:
-        return ""
-
-
-def _detector_code(model: BaseModel) -> list[str]:
-    aligner = model.active_aligner
-    code = "" if aligner is None else detector_code(aligner.detector)
-    return [code] if code else []
+        return []
 
 
 def _settings(model: BaseModel) -> Any:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -128,7 +128,7 @@ class FaceAligner:
         self.hints_digest = ""
         self.kept: KeptFaces | None = None
         # Of an own detector; the engine sets it, see its `detector_code`.
-        self.detector_code = ""
+        self.detector_code: Sequence[str] = ()
 
     @property
     def key(self) -> list[Any]:
@@ -141,10 +141,6 @@ class FaceAligner:
             *([self._predictor_identity] if self._predictor else []),
             *([self.hints_digest] if self.hints else []),
         ]
-
-    @property
-    def _code(self) -> list[str]:
-        return [self.detector_code] if self.detector_code else []
 
     @property
     def _predictor(self) -> str | None:
@@ -199,7 +195,7 @@ class FaceAligner:
         longest = self.detector.longest_side
         size, scale = reduced_size(image, longest)
         found = self._once(
-            lambda: ["faces", self.detector.identity, *self._code, longest, digest],
+            lambda: ["faces", self.detector.identity, *self.detector_code, longest, digest],
             lambda: [list(face) for face in faces_of(self.detector, reduced(image, longest))],
         )
         faces = [Face(tuple(box), score, _as_points(points)) for box, score, points in found]
