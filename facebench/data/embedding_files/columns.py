@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.data.embedding_files.table import (
     NAME_KEYS,
     Content,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["name_column", "read_names", "read_parquet", "read_text"]
 
 _NUMBERED = re.compile(r"(?P<layer>.*?)[._\-\[ ]?(?P<number>\d+)\]?", re.DOTALL)
-_DEFAULT = "default"
 # So many numbered columns are a vector with a gap, rather than columns of something else.
 _MANY = 8
 
@@ -268,7 +268,7 @@ def _numbered(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     for name in names:
         found = _NUMBERED.fullmatch(name)
         if found is not None:
-            groups.setdefault(found["layer"] or _DEFAULT, {})[int(found["number"])] = name
+            groups.setdefault(found["layer"] or DEFAULT_LAYER, {})[int(found["number"])] = name
     complete = {}
     for layer, columns in groups.items():
         first, last = min(columns), max(columns)

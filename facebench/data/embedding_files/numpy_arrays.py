@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.data.embedding_files.table import (
     Content,
     StoredArray,
@@ -84,7 +85,7 @@ def _vector_per_image(
         with np.load(path, allow_pickle=False) as archive:
             return np.stack([archive[name] for name in headers])
 
-    return Content(list(headers), {"default": StoredArray((len(headers), *shape), rows)})
+    return Content(list(headers), {DEFAULT_LAYER: StoredArray((len(headers), *shape), rows)})
 
 
 def read_npy(path: Path, names: list[str]) -> Content:
@@ -97,7 +98,7 @@ def read_npy(path: Path, names: list[str]) -> Content:
         )
         raise InputError(msg)
     return Content(
-        names, {"default": StoredArray(shape, lambda: np.load(path, allow_pickle=False))}
+        names, {DEFAULT_LAYER: StoredArray(shape, lambda: np.load(path, allow_pickle=False))}
     )
 
 
