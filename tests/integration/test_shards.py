@@ -42,6 +42,18 @@ def forwards(place, *arguments):
     return found, (place / "seen").stat().st_size - before
 
 
+def signalled(process, number, place, has_begun):
+    """Signal a shard that waits at its gate once it has begun; it asks to be requeued."""
+    while not has_begun():
+        assert process.poll() is None, process.end()
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    (place / "gate").touch()
+    done = process.end()
+    assert done.status == TO_BE_REQUEUED, done.talk
+    return done
+
+
 def test_shards_of_which_one_is_interrupted_give_the_numbers_of_one_run(place):
     undisturbed, n_forwards = forwards(place, "run", "x.yaml", "--set", "cache=one")
     assert n_forwards == N_IMAGES + TRIED
@@ -50,13 +62,7 @@ def test_shards_of_which_one_is_interrupted_give_the_numbers_of_one_run(place):
     process = CommandProcess(
         "embed", "x.yaml", "--shard", "0/2", *cache, FACEBENCH_TEST_GATE="gate"
     )
-    while (place / "seen").stat().st_size < 13:
-        assert process.poll() is None, process.end()
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGUSR1)
-    (place / "gate").touch()
-    done = process.end()
-    assert done.status == TO_BE_REQUEUED, done.talk
+    done = signalled(process, signal.SIGUSR1, place, lambda: (place / "seen").stat().st_size >= 13)
     assert "Ended by SIGUSR1, after a whole batch" in done.talk
     n_done = (place / "seen").stat().st_size - 2 * TRIED
     assert 0 < n_done < N_IMAGES // 2
@@ -85,13 +91,7 @@ def test_a_signal_while_models_are_built_ends_a_shard_before_its_first_batch(pla
     process = CommandProcess(
         "embed", "x.yaml", "--set", "cache=node", RANK="1", WORLD_SIZE="2", LOCAL_RANK="0"
     )
-    while not (place / "begun").exists():
-        assert process.poll() is None, process.end()
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGTERM)
-    (place / "gate").touch()
-    done = process.end()
-    assert done.status == TO_BE_REQUEUED, done.talk
+    done = signalled(process, signal.SIGTERM, place, (place / "begun").exists)
     assert "Shard 1 of 2 (counted from 0), by RANK and WORLD_SIZE." in done.talk
     assert "Ended by SIGTERM" in done.talk
     assert not (place / "seen").stat().st_size
