@@ -10,13 +10,9 @@ __all__ = [
     "CONTROLS",
     "DEFAULT_LAYER",
     "DISTANCE_METRIC",
-    "EFFECTS",
-    "HUMANS",
     "IDENTITY",
     "KEY_COLUMNS",
     "LAYER",
-    "LOWER_IS_BETTER",
-    "MEASURES",
     "MODEL",
     "NETWORK_LAYERS",
     "N_FAILED",
@@ -39,16 +35,9 @@ KEY_COLUMNS = (TASK, MODEL, LAYER)
 IDENTITY = KEY_COLUMNS
 # The column that tells several rows of one layer apart.
 CONDITION = "Condition"
-# Attributes (DataFrame.attrs) of a run's tables, as JSON: the models that are untrained copies, by
-# what they are called together; all layers of every model in network order; the measures of which
-# the task says that lower is better.
-CONTROLS, NETWORK_LAYERS, LOWER_IS_BETTER = "controls", "layers", "lower is better"
-# Likewise, where checkpoints stand in a training: of, x, label and log by model.
-TRAINING_SERIES = "series"
-# Likewise, by task: rows of people who answered the same, and what is published of people.
-HUMANS = "humans"
-# Likewise, by task: what is declared of its measures, and its conditions and effects, if any.
-MEASURES, EFFECTS = "measures", "effects"
+# Of a run's models, in its manifest: what untrained copies are called together, all layers in
+# network order, and where checkpoints stand in a training (of, x, label and log).
+CONTROLS, NETWORK_LAYERS, TRAINING_SERIES = "controls", "layers", "series"
 # What a model without hooked layers returns is kept under this name.
 DEFAULT_LAYER = "default"
 # What a task measures distances with, or what they are where they were given.

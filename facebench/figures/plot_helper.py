@@ -18,7 +18,7 @@ from facebench.figures.records.families import FamilyPlots
 from facebench.figures.records.layer_choice import few_layers, few_of_each, in_pages
 from facebench.figures.records.profiles import ProfilePlots
 from facebench.figures.records.representation import RepresentationPlots
-from facebench.figures.records.run_models import humans_of, is_lower_better, levels_of
+from facebench.figures.records.run_facts import humans_of, is_lower_better, levels_of
 from facebench.figures.records.series import SeriesPlots
 from facebench.figures.records.tables import (
     as_numbers,

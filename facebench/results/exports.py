@@ -14,7 +14,6 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from facebench.columns import CONDITION, DEFAULT_LAYER, KEY_COLUMNS, LAYER, MODEL
 from facebench.errors import FacebenchError, InputError
-from facebench.figures.records.run_models import joined
 from facebench.results.distances_file import write_pairs
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.tasks.measures import Measure, headlines, measures_for
@@ -240,7 +239,7 @@ def draw_class(
     """
     output = _class_folder(folder, class_name)
     make_folder(output)
-    results = joined([performances[task.name] for task in tasks])
+    results = pd.concat([performances[task.name] for task in tasks], ignore_index=True)
     static = isinstance(inspect.getattr_static(type(tasks[0]), "plot"), staticmethod | classmethod)
     if static:
         _plot(tasks[0], output, results, distances)
@@ -309,7 +308,7 @@ def noted_measures(
     Returns
     -------
     measures, effects
-        As `facebench.figures.records.run_models.note_measures` takes them.
+        A task's part of `facebench.figures.records.run_facts.RunFacts`.
     """
     fields = ("better", "headline", "chance", "ceiling", "label")
     noted = {

@@ -16,12 +16,7 @@ from facebench.columns import (
     interval_columns,
 )
 from facebench.errors import InputError, UnknownNameError
-from facebench.figures.records.run_models import (
-    note_measures,
-    note_models,
-    note_people,
-    note_series,
-)
+from facebench.figures.records.run_facts import RunFacts, people_facts
 from facebench.results.exports import noted_measures
 from facebench.tasks.measures import measures_for
 from facebench.utils.suggestions import did_you_mean
@@ -64,20 +59,20 @@ def task_table(run: Run, task: str) -> pd.DataFrame:
         if known.get(CONTROLS):
             controls.setdefault(str(known[CONTROLS]), []).append(name)
     layers = {name: list(known.get(NETWORK_LAYERS) or []) for name, known in models.items()}
-    lower = [name for name, measure in measures.items() if measure.better == "lower"]
-    note_models(table, layers, controls, lower)
-    note_measures(table, task, *noted_measures(measures, facts.effect))
     series = {
         name: known[TRAINING_SERIES] for name, known in models.items() if known.get(TRAINING_SERIES)
     }
-    note_series(table, series)
     people = run.people[run.people["task"] == task]
     references = [
         (str(known["what"]), float(known["value"]), str(known["source"]))
         for known in facts.references
         if known.get("value") is not None
     ]
-    note_people(table, task, _wide(people) if len(people) else None, references)
+    declared, effects = noted_measures(measures, facts.effect)
+    answers = people_facts(_wide(people) if len(people) else None, references)
+    RunFacts(layers, controls, series, {task: declared}, {task: effects}, {task: answers}).note(
+        table
+    )
     return table
 
 

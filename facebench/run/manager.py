@@ -46,12 +46,7 @@ from facebench.errors import (
 )
 from facebench.faces import NO_FACE
 from facebench.figures.output import checked_formats, figure_output
-from facebench.figures.records.run_models import (
-    note_measures,
-    note_models,
-    note_people,
-    note_series,
-)
+from facebench.figures.records.run_facts import RunFacts, people_facts
 from facebench.metrics.verification import auc
 from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.base import BaseModel
@@ -1185,29 +1180,29 @@ class MultiModelTaskManager:
         if not self._growing:
             return
         try:
-            self._note_models(tasks)
+            self._note_facts()
             for class_name, members in self._finished_classes(tasks).items():
                 write_csv(self._class_table(members), exports.class_table_path(folder, class_name))
             self.export_unified_summary(folder)
         except Exception as error:
             note_failure(failures, "tables", error)
 
-    def _note_models(self, tasks: Iterable[AnyTask]) -> None:
-        """Note in the results of tasks what their plots should know of the models."""
-        layers, controls = self._network_layers(), self._controls()
-        for task in tasks:
-            for tables in (self.tasks_performance_dfs, self.unrounded_performance_dfs):
-                if task.name not in tables:
-                    continue
-                table = tables[task.name]
-                measures = measures_for(task, [str(column) for column in table.columns])
-                lower = [name for name, measure in measures.items() if measure.better == "lower"]
-                note_models(table, layers, controls, lower)
-                note_measures(
-                    table, task.name, *exports.noted_measures(measures, task.facts().effect)
-                )
-                note_series(table, self._series())
-                note_people(table, task.name, self._people.get(task.name), task.human_references)
+    def _note_facts(self) -> None:
+        """Give all tables what their figures should know of this run: the same for each."""
+        known = [self.tasks[name] for name in self.tasks_performance_dfs]
+        measures, effects = {}, {}
+        for task in known:
+            columns = [str(column) for column in self.tasks_performance_dfs[task.name].columns]
+            measures[task.name], effects[task.name] = exports.noted_measures(
+                measures_for(task, columns), task.facts().effect
+            )
+        people = {
+            task.name: people_facts(self._people.get(task.name), task.human_references)
+            for task in known
+        }
+        RunFacts(
+            self._network_layers(), self._controls(), self._series(), measures, effects, people
+        ).note(*self.tasks_performance_dfs.values(), *self.unrounded_performance_dfs.values())
 
     def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
         """Give, for the classes of some tasks, all their tasks that have results."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from facebench.columns import CONDITION, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_figures import in_common, why_undefined
-from facebench.figures.records.run_models import (
+from facebench.figures.records.run_facts import (
     best_measure,
     effects_of,
     headline_measures,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from facebench.columns import LAYER, MODEL
-from facebench.figures.records.run_models import best_measure
+from facebench.figures.records.run_facts import best_measure
 from facebench.figures.records.tables import cell_text, interval_of
 
 if TYPE_CHECKING:

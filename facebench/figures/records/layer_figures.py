@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from facebench.columns import LAYER, MODEL, TASK, comparable_name
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers, in_pages
-from facebench.figures.records.run_models import humans_of
+from facebench.figures.records.run_facts import humans_of
 from facebench.figures.records.tables import cell_text, interval_of, row_labels, row_models
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from facebench.columns import CONDITION, LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_order import LayerDepths, layer_depths, places_in_network
-from facebench.figures.records.run_models import is_lower_better, network_layers_of
+from facebench.figures.records.run_facts import facts_of, is_lower_better
 from facebench.figures.records.tables import check_column, check_table, interval_of
 from facebench.utils.suggestions import did_you_mean
 
@@ -77,13 +77,16 @@ def layer_profile(
     where = "layer_profile"
     check_table(performances, where, (TASK, MODEL, LAYER))
     check_column(performances, where, "measure", measure)
-    if larger_is_better is None:
-        larger_is_better = not is_lower_better(performances, measure)
     rows = _of_condition(performances, condition)
     if layers is None:
         layers = _known(rows)
     profiles = [
-        _profile(part, measure, layers, larger_is_better)
+        _profile(
+            part,
+            measure,
+            layers,
+            not is_lower_better(part, measure) if larger_is_better is None else larger_is_better,
+        )
         for _, part in rows.groupby([TASK, MODEL], sort=False)
     ]
     return pd.concat(profiles, ignore_index=True)
@@ -92,7 +95,7 @@ def layer_profile(
 def _known(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
     """Give the layers of the models of a run's table, where they hold those of its rows."""
     found: dict[str, Sequence[str]] = {}
-    layers = network_layers_of(rows)
+    layers = facts_of(rows).layers
     for model, part in rows.groupby(MODEL, sort=False):
         known = layers.get(str(model))
         # What a network returns is not among its layers.

@@ -17,8 +17,8 @@ from facebench.figures.records.layer_figures import (
     profile_chart,
     why_undefined,
 )
-from facebench.figures.records.run_models import (
-    controls_of,
+from facebench.figures.records.run_facts import (
+    facts_of,
     humans_of,
     is_lower_better,
     levels_of,
@@ -259,7 +259,7 @@ def _controls(
     """Give the models that are untrained copies: as said, or as the run's table names them."""
     known = list(dict.fromkeys(performances[MODEL].astype(str)))
     if controls is None:
-        named = controls_of(performances)
+        named = facts_of(performances).controls
         found = {of: [name for name in names if name in known] for of, names in named.items()}
         found = {of: names for of, names in found.items() if names}
         # Alone they are what there is to see.

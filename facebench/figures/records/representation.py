@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.records.layer_choice import few_layers, few_of_each, in_pages
-from facebench.figures.records.run_models import humans_of, is_lower_better, levels_of
+from facebench.figures.records.run_facts import humans_of, is_lower_better, levels_of
 from facebench.figures.records.tables import (
     cell_text,
     check_column,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from facebench.columns import CONDITION, LAYER, MODEL, TASK, interval_columns
 from facebench.figures.records.layer_choice import few_of_each, in_pages
-from facebench.figures.records.run_models import humans_of, levels_of, series_of
+from facebench.figures.records.run_facts import facts_of, humans_of, levels_of
 from facebench.figures.records.tables import (
     as_numbers,
     cell_text,
@@ -197,7 +197,7 @@ class SeriesPlots:
         where = "PlotHelper.training_plot"
         check_table(performances, where, (TASK, MODEL, LAYER))
         check_column(performances, where, "measure", measure)
-        known = series_of(performances) if series is None else dict(series)
+        known = facts_of(performances).series if series is None else dict(series)
         table = performances[performances[MODEL].isin(list(known))]
         if table.empty:
             return []

@@ -19,7 +19,7 @@ from facebench.columns import (
 )
 from facebench.errors import InputError
 from facebench.figures.output import draw_pages
-from facebench.figures.records.run_models import network_layers_of
+from facebench.figures.records.run_facts import facts_of
 from facebench.utils.files import safe_name
 from facebench.utils.suggestions import did_you_mean
 
@@ -123,7 +123,7 @@ def draw_one(
 
 def run_order(tables: Sequence[pd.DataFrame]) -> list[str]:
     """Name the models of a run in its order, as far as its tables know them."""
-    known = [model for table in tables for model in network_layers_of(table)]
+    known = [model for table in tables for model in facts_of(table).layers]
     shown = [name for table in tables if MODEL in table for name in row_models(table)]
     return list(dict.fromkeys([*map(cell_text, known), *shown]))
 

@@ -27,7 +27,7 @@ from facebench import (
 )
 from facebench.engine.fingerprint import model_fingerprint
 from facebench.errors import InputError, MissingWeightsError
-from facebench.figures.records.run_models import controls_of, network_layers_of
+from facebench.figures.records.run_facts import facts_of
 from facebench.models.untrained import misnomer, randomise
 
 
@@ -218,8 +218,8 @@ def test_a_run_knows_which_of_its_models_are_copies(image_folder, tmp_path) -> N
     manager = MultiModelTaskManager(models, task, cache_dir=None, num_workers=0)
     manager.run_all_tasks_all_models(tmp_path / "results", plots=False)
     table = manager.tasks_performance_dfs["t"]
-    assert controls_of(table) == {"random": ["random 0", "random 1"]}
-    assert network_layers_of(table)["trained"] == models[0].get_layer_names()
+    assert facts_of(table).controls == {"random": ["random 0", "random 1"]}
+    assert facts_of(table).layers["trained"] == models[0].get_layer_names()
     assert layer_profile(table, "Accuracy")["depth"].max() < 1
 
 

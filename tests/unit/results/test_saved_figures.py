@@ -12,12 +12,11 @@ import pytest
 from facebench import load_run
 from facebench.errors import InputError, UnknownNameError
 from facebench.figures.kinds import OF_A_TASK
-from facebench.figures.records.run_models import (
-    controls_of,
+from facebench.figures.records.run_facts import (
     effects_of,
+    facts_of,
     humans_of,
     levels_of,
-    network_layers_of,
 )
 from facebench.results.figure_kinds import DRAWN_BY
 from facebench.results.saved_figures import draw_run
@@ -79,8 +78,8 @@ def test_tables_know_layers_controls_measures_and_people() -> None:
     table = task_table(run, "inv")  # type: ignore[arg-type]
     assert table["up AUC CI High"].tolist() == [1.0]
     assert "Equal CI Low" not in table
-    assert network_layers_of(table) == {"net": ["conv", "fc"], "net 0": []}
-    assert controls_of(table) == {"net": ["net 0"]}
+    assert facts_of(table).layers == {"net": ["conv", "fc"], "net 0": []}
+    assert facts_of(table).controls == {"net": ["net 0"]}
     assert effects_of(table) == ({"up": "up AUC", "down": "down AUC"}, ["Difference"])
     assert levels_of(table, "up AUC") == [("chance", 0.5, 0.5), ("noise ceiling", 0.95, 0.95)]
     assert [human[:2] for human in humans_of(table, "Difference")] == [

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from facebench import AccuracyTask, MultiModelTaskManager
-from facebench.figures.records.run_models import is_lower_better, network_layers_of
+from facebench.figures.records.run_facts import facts_of, is_lower_better
 from facebench.results.growing_table import GrowingTable
 from support import runs
 
@@ -42,7 +42,7 @@ def test_models_stand_in_the_managers_order_whichever_ran_first(
     table = manager.tasks_performance_dfs["verify"]
     assert table["Model Name"].tolist() == ["a", "b"]
     assert list(manager.estimates["verify"]) == ["a", "b"]
-    assert list(network_layers_of(table)) == ["a", "b"]
+    assert list(facts_of(table).layers) == ["a", "b"]
     assert not is_lower_better(table, "AUC")
     # Run again: its rows are replaced, not added.
     manager.run_task("a", "verify", tmp_path)

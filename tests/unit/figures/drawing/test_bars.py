@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from facebench import PlotHelper
 from facebench.errors import InputError
 from facebench.figures.drawing import style
-from facebench.figures.records.run_models import note_measures, note_models, note_people
+from facebench.figures.records.run_facts import RunFacts, people_facts
 from support.plotted import bars, conditions, lying, many, names, overlaps, table, written
 
 # --- bars -------------------------------------------------------------------------------------
@@ -132,12 +132,14 @@ def with_intervals(**declared: Any) -> Any:
     frame = table([("a", "default", 0.8), ("b", "default", 0.7)])
     frame["Accuracy CI Low"], frame["Accuracy CI High"] = [0.6, np.nan], [0.9, np.nan]
     frame["Low"], frame["High"] = 0.95, 1.3
-    note_measures(frame, "LFW", {"Accuracy": {"chance": 0.5, **declared}})
     people = pd.DataFrame(
         {"Model Name": ["People"], "Accuracy": 0.75, "Accuracy CI Low": 0.7,
          "Accuracy CI High": 0.8}
     )  # fmt: skip
-    note_people(frame, "LFW", people, [])
+    RunFacts(
+        measures={"LFW": {"Accuracy": {"chance": 0.5, **declared}}},
+        people={"LFW": people_facts(people, [])},
+    ).note(frame)
     return frame
 
 
@@ -172,7 +174,7 @@ def test_values_to_mark_may_be_given() -> None:
 
 def test_a_model_keeps_its_colour_whatever_else_is_drawn() -> None:
     whole = table([(name, "default", 0.5) for name in "abc"])
-    note_models(whole, {name: [] for name in "abc"}, {}, [])
+    RunFacts(layers={name: [] for name in "abc"}).note(whole)
     with PlotHelper.output() as drawn:
         PlotHelper.bar_plot(whole, "Accuracy", "A", "A", "x", "y")
         PlotHelper.bar_plot(whole[whole["Model Name"] != "a"], "Accuracy", "A", "A", "x", "y")

@@ -1,13 +1,11 @@
 """People drawn beside networks."""
 
-import json
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from facebench.figures.drawing.people import Human, draw_people, legend_of
-from facebench.figures.records.run_models import humans_of, joined, note_people
+from facebench.figures.records.run_facts import RunFacts, humans_of, people_facts
 
 NAN = float("nan")
 
@@ -30,9 +28,9 @@ def test_participants_have_a_band_and_published_values_a_line():
 
 
 def test_a_runs_tables_know_its_people():
-    tables = []
+    tables, facts = [], {}
     for task in ("one", "two"):
-        table = pd.DataFrame({"Task Name": [task], "Accuracy": [0.9]})
+        tables.append(pd.DataFrame({"Task Name": [task], "Accuracy": [0.9]}))
         rows = pd.DataFrame(
             {
                 "Model Name": ["People"],
@@ -41,9 +39,9 @@ def test_a_runs_tables_know_its_people():
                 "Accuracy CI High": [0.9],
             }
         )
-        note_people(table, task, rows, [("accuracy, LFW", 0.97, "Kumar et al. 2009")])
-        tables.append(table)
-    whole = joined(tables)
+        facts[task] = people_facts(rows, [("accuracy, LFW", 0.97, "Kumar et al. 2009")])
+    RunFacts(people=facts).note(*tables)
+    whole = pd.concat(tables)
     for rows in (tables[0], whole[whole["Task Name"] == "two"]):
         people, published = humans_of(rows, "Accuracy")
         assert people == Human("People", 0.8, 0.7, 0.9, published=False)
@@ -52,4 +50,3 @@ def test_a_runs_tables_know_its_people():
     # Another scale is no scale to draw on.
     other = tables[0].assign(**{"Comparable Accuracy": 0.5})
     assert [human.published for human in humans_of(other, "Accuracy")] == [True]
-    assert json.loads(tables[0].attrs["humans"])["one"]["people"][0][0] == "People"

@@ -10,7 +10,7 @@ import pytest
 
 from facebench import PlotHelper
 from facebench.errors import InputError
-from facebench.figures.records.run_models import note_measures, note_people
+from facebench.figures.records.run_facts import RunFacts, people_facts
 
 NAMES = ["net", "other"]
 
@@ -29,20 +29,18 @@ def effect(task: str, differences: list[float], layers: int = 1) -> pd.DataFrame
         for layer in range(layers)
     ]  # fmt: skip
     table = pd.DataFrame(rows)
-    note_measures(
-        table,
-        task,
-        {"Difference": {"headline": True, "chance": 0}, "upright AUC": {"chance": 0.5}},
-        {
-            "conditions": {"upright": "upright AUC", "inverted": "inverted AUC"},
-            "effects": ["Difference"],
-        },
-    )
+    measures = {"Difference": {"headline": True, "chance": 0}, "upright AUC": {"chance": 0.5}}
+    effects = {
+        "conditions": {"upright": "upright AUC", "inverted": "inverted AUC"},
+        "effects": ["Difference"],
+    }
     people = pd.DataFrame(
         {"Model Name": ["People"], "upright AUC": 0.85, "Difference": 0.05,
          "Difference CI Low": 0.01, "Difference CI High": 0.09}
     )  # fmt: skip
-    note_people(table, task, people, [])
+    RunFacts(
+        measures={task: measures}, effects={task: effects}, people={task: people_facts(people, [])}
+    ).note(table)
     return table
 
 
@@ -50,7 +48,8 @@ def scores() -> pd.DataFrame:
     table = pd.DataFrame(
         {"Task Name": "LFW", "Model Name": NAMES, "Layer Name": "l0", "AUC": [0.97, np.nan]}
     )
-    note_measures(table, "LFW", {"AUC": {"headline": True, "better": "higher", "chance": 0.5}})
+    declared = {"AUC": {"headline": True, "better": "higher", "chance": 0.5}}
+    RunFacts(measures={"LFW": declared}).note(table)
     return table
 
 

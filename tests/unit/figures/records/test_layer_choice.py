@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facebench.figures.records.layer_choice import few_layers, in_pages
-from facebench.figures.records.run_models import note_measures
+from facebench.figures.records.run_facts import RunFacts
 from support.layer_values import table
 
 
@@ -60,7 +60,7 @@ class TestFewLayers:
     def test_the_measure_that_a_run_names_chooses(self) -> None:
         frame = table([3.0, 1.0, 2.0])
         declared = {"AUC": {"better": "lower", "headline": True}}
-        note_measures(frame, str(frame["Task Name"].iloc[0]), declared)
+        RunFacts(measures={str(frame["Task Name"].iloc[0]): declared}).note(frame)
         assert few_layers(frame, 1)[0]["AUC"].tolist() == [1.0]
 
 

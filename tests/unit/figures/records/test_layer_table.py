@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facebench import PlotHelper, layer_profile
-from facebench.columns import LOWER_IS_BETTER
 from facebench.errors import InputError
+from facebench.figures.records.run_facts import RunFacts
 from support.layer_values import table
 
 
@@ -61,7 +61,7 @@ class TestTable:
         frame = pd.concat([table([0.5, 0.9]), table([0.7], "other")], ignore_index=True)
         frame.loc[2, "Layer Name"] = "default"
         names = ["layer0", "b", "layer1", "c", "d"]
-        frame.attrs["layers"] = {"net": names, "other": names}
+        RunFacts(layers={"net": names, "other": names}).note(frame)
         assert layer_profile(frame, "AUC")["depth"].tolist() == [0, 0.5, 1]
         # What is said counts first; renamed layers are in the order of the table.
         said = layer_profile(frame, "AUC", layers={"net": names[:3]})
@@ -81,7 +81,7 @@ class TestTable:
 
     def test_the_tables_of_a_run_know_what_is_better_lower(self, tmp_path) -> None:
         frame = table([0.9, 0.1, 0.5])
-        frame.attrs[LOWER_IS_BETTER] = ["AUC"]
+        RunFacts(measures={"t": {"AUC": {"better": "lower"}}}).note(frame)
         assert layer_profile(frame, "AUC")["is_peak"].tolist() == [False, True, False]
         assert layer_profile(frame, "AUC", larger_is_better=True)["is_peak"].tolist()[0]
         PlotHelper.plot_layer_profile(frame, "AUC", tmp_path, "p")

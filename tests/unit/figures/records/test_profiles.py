@@ -10,6 +10,7 @@ from PIL import Image
 import facebench.figures.drawing.profile
 from facebench import PlotHelper
 from facebench.errors import InputError
+from facebench.figures.records.run_facts import RunFacts
 from support.layer_values import table
 
 
@@ -69,7 +70,7 @@ class TestPlotHelper:
         )
         frame = pd.concat([table([0.5, 0.7]), table([0.4, 0.5], "r 0"), table([0.3, 0.6], "r 1")])
         frame["B"] = frame["AUC"]
-        frame.attrs["controls"] = {"r": ["r 0", "r 1", "not run"]}
+        RunFacts(controls={"r": ["r 0", "r 1", "not run"]}).note(frame)
         PlotHelper.plot_layer_profile(frame, ["AUC", "B"], tmp_path, "p")
         PlotHelper.plot_layer_profile(frame, "AUC", tmp_path, "p", controls={})
         PlotHelper.plot_layer_profile(frame[frame["Model Name"] != "net"], "AUC", tmp_path, "p")

@@ -11,7 +11,7 @@ from facebench import PlotHelper
 from facebench.columns import LAYER, MODEL, TASK
 from facebench.errors import InputError
 from facebench.figures.drawing.series import SeriesAxes, SeriesLine, series_figure
-from facebench.figures.records.run_models import joined, note_people, note_series, series_of
+from facebench.figures.records.run_facts import RunFacts, people_facts
 from facebench.results.exports import draw_training
 from facebench.results.report.measure_data import training_data
 from facebench.tasks.facts import TaskFacts
@@ -83,12 +83,12 @@ def training() -> pd.DataFrame:
         points(1, 1, (0,)).drop(columns=[MODEL]).merge(pd.DataFrame({MODEL: names}), how="cross")
     )
     table["AUC"] = [0.6, 0.9, 0.5, 0.7, 0.1]
-    note_people(table, "t", pd.DataFrame({MODEL: ["People"], "AUC": [0.8]}), ())
+    people = people_facts(pd.DataFrame({MODEL: ["People"], "AUC": [0.8]}), ())
     series = {
         name: {"of": name[0], "x": float(name[2:]), "label": "Epoch", "log": True}
         for name in names[:4]
     }
-    note_series(table, series)
+    RunFacts(series=series, people={"t": people}).note(table)
     return table
 
 
@@ -110,10 +110,6 @@ def test_checkpoints_are_a_line_of_their_series(
         ["People", 1.0, 0.8],
         ["People", 10.0, 0.8],
     ]
-
-
-def test_what_tables_know_of_a_series_survives_joining_them() -> None:
-    assert series_of(joined([training(), points()]))["b-10"]["x"] == 10
 
 
 def test_without_checkpoints_there_is_no_figure(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from facebench import Measure
 from facebench.figures.records.layer_table import layer_profile
-from facebench.figures.records.run_models import note_models
+from facebench.figures.records.run_facts import RunFacts
 from facebench.results.report.measure_data import condition_data, effect_data, profile_data
 from facebench.results.task_facts import TaskFacts
 
@@ -50,7 +50,7 @@ def test_layers_are_where_figures_have_them():
     table = results[results["metric"] == "r"].rename(
         columns={"task": "Task Name", "model": "Model Name", "layer": "Layer Name", "value": "r"}
     )
-    note_models(table, {"deep": NETWORK, "flat": NETWORK}, {}, [])
+    RunFacts(layers={"deep": NETWORK, "flat": NETWORK}).note(table)
     figure = layer_profile(table, "r")
     for line in page["lines"]:
         own = figure[figure["Model Name"] == line["model"]]
