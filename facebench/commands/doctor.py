@@ -13,7 +13,7 @@ from facebench.commands.listing import ModelArguments
 from facebench.errors import InputError
 
 if TYPE_CHECKING:
-    from facebench.run.manager import AnyModel
+    from facebench.run.measurement import AnyModel
 
 __all__ = ["doctor"]
 

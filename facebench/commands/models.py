@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facebench.models.base import BaseModel
-    from facebench.run.manager import AnyModel
+    from facebench.run.measurement import AnyModel
 
 __all__ = ["layer_widths", "made_model"]
 

@@ -19,7 +19,7 @@ from facebench.utils.suggestions import did_you_mean, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facebench.run.manager import AnyModel
+    from facebench.run.measurement import AnyModel
     from facebench.types import Float64Array
 
 __all__ = ["predictors", "rdm"]

@@ -35,7 +35,8 @@ from facebench.models.ensemble import EnsembleModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import untrained_copy
 from facebench.run import task_images
-from facebench.run.manager import AnyModel, MultiModelTaskManager
+from facebench.run.manager import MultiModelTaskManager
+from facebench.run.measurement import AnyModel
 from facebench.run.requests import look_up
 from facebench.tasks.base import BaseTask
 from facebench.tasks.embedding import EmbeddingTask

@@ -3,95 +3,54 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from typing_extensions import override
 
-from facebench.columns import LAYER, MODEL, TASK
 from facebench.data.bibliography import citations_of
 from facebench.data.estimates import LayerEstimates
-from facebench.data.made_stimuli import MadeImages
-from facebench.data.pairs import missing_images
-from facebench.engine import (
-    EmbeddingRequest,
-    Embeddings,
-    ModelRecord,
-    Settings,
-    plan_recorded,
-)
+from facebench.engine import EmbeddingRequest, ModelRecord, Settings
 from facebench.engine.acceleration import engine_of
 from facebench.engine.devices import embed_on_devices
 from facebench.engine.forward import MemoryFormat, Precision
 from facebench.engine.jpeg_decoding import Decoder, check_decoder
-from facebench.engine.plan import known_notes, plan_model
-from facebench.engine.plan_tables import ModelPlan, RunPlan, TaskPlan
+from facebench.engine.plan_tables import RunPlan
 from facebench.engine.record import library_versions
-from facebench.engine.sharding import Shard, ShardPart, ShardWatch, embed_share
-from facebench.errors import (
-    FacebenchError,
-    ImageError,
-    InputError,
-    MetricError,
-    StoreError,
-)
-from facebench.faces import NO_FACE
-from facebench.figures.output import checked_formats, figure_output
-from facebench.figures.records.run_facts import RunFacts, people_facts
-from facebench.metrics.verification import auc
+from facebench.engine.sharding import Shard, ShardPart, ShardWatch
+from facebench.errors import FacebenchError, ImageError, InputError, StoreError
+from facebench.figures.output import checked_formats
 from facebench.models.acceleration import Accelerate, check_acceleration
 from facebench.models.base import BaseModel
 from facebench.models.recorded import RecordedModel
 from facebench.models.untrained import misnomer
 from facebench.results import exports
-from facebench.results.growing_table import GrowingTable
-from facebench.results.schema import FAILURES_FILE, empty_failures
-from facebench.run.alignment import (
-    TaskPass,
-    alignment_warnings,
-    hinted,
-    hints_of,
-    made_by_task,
-    passes_of,
-)
+from facebench.run.alignment import alignment_warnings, hinted
 from facebench.run.arguments import add_members, at_least, export_folder, named, one_of
-from facebench.run.estimates import Estimator
-from facebench.run.face_failures import FaceFailures, count_failures, images_without_face
 from facebench.run.failures import Failures, note_failure, raise_failures
-from facebench.run.galleries import (
-    check_sources,
-    refuse_not_embedded,
-    search_shares,
-    source_of,
-    with_distractors,
-)
-from facebench.run.measurement import AnyTask, TaskMeasurement, measure, measure_items
-from facebench.run.requests import (
-    look_up,
-    request_by_name,
-    request_of_files,
-)
-from facebench.run.task_images import TaskImages, image_names, images_of, names_of, paths_of
-from facebench.run.wrapping import check_wrappers, keeps_all_rows, run_wrapped, sets_beside
+from facebench.run.galleries import check_sources
+from facebench.run.measurement import AnyModel, AnyTask
+from facebench.run.model_tasks import ModelTasks, prove_tasks
+from facebench.run.passes import ModelPasses
+from facebench.run.planning import plan_run
+from facebench.run.requests import look_up, request_by_name
+from facebench.run.run_export import RunExport, WrittenRows
+from facebench.run.run_tables import RunTables
+from facebench.run.shards import embed_shard, search_shard
+from facebench.run.task_images import TaskImages, images_of
+from facebench.run.wrapping import check_wrappers, run_wrapped
 from facebench.store import EmbeddingStore, open_store
 from facebench.store.folder import NO_PACKS, NOT_KEPT
 from facebench.store.rows import StoreDtype
-from facebench.tasks.base import BaseTask, round_measures
-from facebench.tasks.embedding import EmbeddingTask, LayerSource
-from facebench.tasks.measures import declared_measures, measures_for
-from facebench.tasks.shared.people import PEOPLE
-from facebench.types import SHORT_PRECISIONS, IntArray, OnBadImage, OnNoFace, StrPath
-from facebench.utils.files import one_writer, write_csv
-from facebench.utils.progress import Progress, visible_log
+from facebench.tasks.base import BaseTask
+from facebench.tasks.embedding import EmbeddingTask
+from facebench.tasks.measures import declared_measures
+from facebench.types import SHORT_PRECISIONS, OnBadImage, OnNoFace, StrPath
+from facebench.utils.files import one_writer
+from facebench.utils.progress import visible_log
 from facebench.utils.units import as_bytes
 
 if TYPE_CHECKING:
@@ -101,8 +60,6 @@ if TYPE_CHECKING:
 __all__ = ["MultiModelTaskManager"]
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
-AnyModel = BaseModel | RecordedModel
 
 
 class MultiModelTaskManager:
@@ -257,20 +214,11 @@ class MultiModelTaskManager:
         self._store: EmbeddingStore | None = open_store(cache_dir, dtype=cache_dtype, packs=packs)
         self.models: dict[str, AnyModel] = {}
         self.tasks: dict[str, AnyTask] = {}
-        self.model_task_distances_dfs: dict[str, dict[str, pd.DataFrame]] = {}
-        self.remarks: dict[str, dict[str, int]] = {}
+        self._found = RunTables(self.models, self.tasks)
+        self.model_task_distances_dfs = self._found.distances
+        self.remarks = self._found.remarks
         self.records: dict[str, ModelRecord] = {}
-        self._face_failures: dict[tuple[str, str], FaceFailures] = {}
-        self._growing: dict[Path, GrowingTable] = {}
-        self._measured_before: set[str] = set()
-        # By file, model and task: what is not new is not written again.
-        self._added: dict[tuple[Path, str, str], pd.DataFrame] = {}
-        # By task and model, rounded and unrounded; joined where a table is asked for.
-        self._rows: dict[str, dict[str, tuple[pd.DataFrame, pd.DataFrame]]] = {}
-        self._estimates: dict[str, dict[str, dict[str, LayerEstimates]]] = {}
-        self._joined: tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]] = ({}, {})
-        self._to_join: dict[str, None] = {}
-        self._people: dict[str, pd.DataFrame] = {}
+        self._written: WrittenRows = {}
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
@@ -291,20 +239,17 @@ class MultiModelTaskManager:
     @property
     def tasks_performance_dfs(self) -> dict[str, pd.DataFrame]:
         """Each task's results, layers in network order."""
-        return self._tables()[0]
+        return self._found.tables()[0]
 
     @property
     def unrounded_performance_dfs(self) -> dict[str, pd.DataFrame]:
         """Each task's results before rounding."""
-        return self._tables()[1]
+        return self._found.tables()[1]
 
     @property
     def estimates(self) -> dict[str, dict[str, dict[str, LayerEstimates]]]:
         """Every number with its interval, by task, by model in the manager's order, by layer."""
-        return {
-            task: {name: known[name] for name in self.models if name in known}
-            for task, known in self._estimates.items()
-        }
+        return self._found.estimates
 
     @property
     def needs_images(self) -> bool:
@@ -455,31 +400,10 @@ class MultiModelTaskManager:
         shard = Shard(number, count)
         if self._store is None or self._store.packs is None:
             raise InputError(NO_PACKS if self.packs is None else NOT_KEPT)
-        networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
-        tasks = list(self.tasks.values())
-        images = {task.name: images_of(task) for task in tasks} if networks else {}
-        check_wrappers(networks, tasks, images, self._store)
-        made = made_by_task(images)
-        settings = self._settings()
-        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
-        parts: list[ShardPart] = []
-        failures: Failures = []
-        for model in networks:
-            try:
-                for part, request in self._passes(model, tasks, images, made, requests):
-                    with part.alignment(), hinted(model, part.tasks, images, request):
-                        keep_all = keeps_all_rows(model, part.tasks)
-                        parts.append(
-                            embed_share(model, request, settings, shard, watch, keep_all=keep_all)
-                        )
-                        for _what, others in sets_beside(model, part.tasks, self._store):
-                            parts.append(embed_share(model, others, settings, shard, keep_all=True))
-            except (ImageError, StoreError):
-                raise
-            except Exception as error:
-                note_failure(failures, model.name, error)
-        raise_failures(failures)
-        return parts
+        return embed_shard(
+            list(self.models.values()), list(self.tasks.values()), self._settings(), shard, watch,
+            all_rows=self._keeps_rows,
+        )  # fmt: skip
 
     def search_shard(
         self, number: int, count: int, watch: ShardWatch | None = None
@@ -511,48 +435,10 @@ class MultiModelTaskManager:
         shard = Shard(number, count)
         if self._store is None or self._store.packs is None:
             raise InputError(NO_PACKS)
-        tasks = with_distractors(list(self.tasks.values()))
-        models = list(self.models.values())
-        if not tasks:
-            msg = "No identification task has distractors: there is nothing to search in shards."
-            raise InputError(msg)
-        check_sources(models, tasks)
-        networks = [model for model in models if isinstance(model, BaseModel)]
-        by_name = request_by_name(tasks if len(networks) < len(models) else [])
-        images = {task.name: images_of(task) for task in tasks} if networks else {}
-        check_wrappers(networks, tasks, images, self._store)
-        made, settings = made_by_task(images), self._settings()
-        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
-        parts: list[SharedPart] = []
-
-        def share(
-            model: AnyModel,
-            own: Sequence[AnyTask],
-            files: Mapping[str, TaskImages],
-            request: EmbeddingRequest,
-            embeddings: Embeddings,
-            record: ModelRecord,
-        ) -> None:
-            known = self._with_faces(model, embeddings, images_without_face(embeddings))
-            numbers = {task.name: _sides(task, files[task.name], request)[0] for task in own}
-            source = source_of(model, request, settings, watch)
-            n_forwards = record.n_forwards
-            parts.extend(
-                search_shares(own, numbers, known, source, shard, model.name, n_forwards, watch)
-            )
-
-        for model in models:
-            record = ModelRecord(model.name)
-            if isinstance(model, RecordedModel):
-                found = look_up(model, tasks, self.on_bad_image, record, by_name)
-                share(model, tasks, by_name.images, by_name.request, found, record)
-                continue
-            for part, request in self._passes(model, tasks, images, made, requests):
-                with part.alignment(), hinted(model, part.tasks, images, request):
-                    refuse_not_embedded(model, request, settings)
-                    found = run_wrapped(model, part.tasks, request, settings, None, record)
-                    share(model, part.tasks, images, request, found, record)
-        return parts
+        return search_shard(
+            list(self.models.values()), list(self.tasks.values()), self._settings(),
+            self.on_no_face, shard, watch, all_rows=self._keeps_rows,
+        )  # fmt: skip
 
     def export_computed_metrics(self, export_path: StrPath) -> None:
         """Write the distances of every pair to ``Computed Metrics``, a file per layer and task.
@@ -577,9 +463,9 @@ class MultiModelTaskManager:
         """
         folder = export_folder(export_path)
         failures: Failures = []
-        for class_name, tasks in self._finished_classes(self.tasks.values()).items():
-            write_csv(self._class_table(tasks), exports.class_table_path(folder, class_name))
-        self._draw(folder, self.tasks.values(), failures)
+        export = self._export_to(folder)
+        export.write_class_tables(self.tasks.values())
+        export.draw(self.tasks.values(), failures)
         raise_failures(failures)
 
     def export_unified_summary(self, export_path: StrPath | None = None) -> None:
@@ -592,9 +478,7 @@ class MultiModelTaskManager:
         export_path : str or Path, optional
             Folder for the results; None is the current one.
         """
-        folder = export_folder(export_path)
-        write_csv(self.unified_summary(), exports.summary_path(folder))
-        exports.export_provenance(folder, self.provenance)
+        self._export_to(export_folder(export_path)).write_summary(self.provenance)
 
     def data_health(self) -> DataHealth:
         """Look at the tasks' data: duplicates, contradicting or doubtful labels, leaked identities.
@@ -606,13 +490,9 @@ class MultiModelTaskManager:
         -------
         DataHealth
         """
-        best = {
-            name: distances
-            for name, task in self.tasks.items()
-            if (distances := _best_distances(task, self.model_task_distances_dfs)) is not None
-        }
         from facebench.data.health import health_report
 
+        best = self._found.best_distances()
         return health_report(self.tasks.values(), best, images_needed=self.needs_images)
 
     def export_data_health(self, export_path: StrPath | None = None) -> None:
@@ -633,14 +513,12 @@ class MultiModelTaskManager:
         DataFrame
             Model Name, Layer Name, then a column per task and measure.
         """
-        tables = self._with_people(self.tasks_performance_dfs)
-        return exports.unified_summary(tables, self.remarks)
+        return self._found.unified_summary()
 
     @property
     def failures_to_process(self) -> pd.DataFrame:
         """The images in which no face was found, by task, model and condition."""
-        tables = [failures.table for failures in self._face_failures.values()]
-        return pd.concat([empty_failures(), *tables], ignore_index=True)
+        return self._found.failures_to_process
 
     def plan(
         self, model_names: Sequence[str] | None = None, task_names: Sequence[str] | None = None
@@ -667,81 +545,7 @@ class MultiModelTaskManager:
         """
         models = [named(self.models, name, "model") for name in model_names or self.models]
         tasks = [named(self.tasks, name, "task") for name in task_names or self.tasks]
-        networks = [model for model in models if isinstance(model, BaseModel)]
-        # Networks do not know images by name.
-        by_name = request_by_name(tasks if len(networks) < len(models) else [])
-        task_plans, images = [], {}
-        for task in tasks:
-            names = image_names(task)
-            missing = missing_images(names, task.images_path, task=task.name) if networks else []
-            task_plans.append(
-                TaskPlan(
-                    task.name,
-                    n_pairs=len(task.measured_pairs) if isinstance(task, BaseTask) else 0,
-                    n_images=len(set(names)),
-                    missing=missing,
-                )
-            )
-            if networks and not missing:
-                images[task.name] = images_of(task)
-        settings = self._settings()
-        there = [task for task in tasks if task.name in images]
-        check_wrappers(models, there, images, self._store)
-        check_sources(models, tasks)
-        made = made_by_task(images)
-        model_plans: list[ModelPlan] = []
-        warnings: list[str] = []
-        requests: dict[tuple[str, ...], EmbeddingRequest] = {}
-        with Progress("Checking models", len(models), "models", logged=False) as progress:
-            for model in models:
-                progress.begin(f"Checking model {model.name}")
-                if isinstance(model, RecordedModel):
-                    look_up(model, tasks, self.on_bad_image, wanted=by_name)
-                    plan = plan_recorded(model, len(by_name.names))
-                    if model.has_vectors:
-                        _prove_widths(tasks, [plan])
-                    model_plans.append(plan)
-                    progress.advance(1)
-                    continue
-                warnings += alignment_warnings(model, made)
-                for part, request in self._passes(model, there, images, made, requests):
-                    with part.alignment(), hinted(model, part.tasks, images, request):
-                        plan = plan_model(model, request, settings)
-                        _prove_widths(part.tasks, [plan])
-                        model_plans.append(plan)
-                        for what, others in sets_beside(model, part.tasks, self._store):
-                            beside = plan_model(model, others, settings)
-                            model_plans.append(replace(beside, model=f"{model.name}, {what}"))
-                        warnings += self._known_failures(
-                            model, part.tasks, images, request, settings
-                        )
-                progress.advance(1)
-        return RunPlan(model_plans, task_plans, warnings)
-
-    def _known_failures(
-        self,
-        model: BaseModel,
-        tasks: Sequence[AnyTask],
-        images: Mapping[str, TaskImages],
-        request: EmbeddingRequest,
-        settings: Settings,
-    ) -> list[str]:
-        """Say of tasks whose images were all embedded before whether they would be stopped."""
-        if NO_FACE not in model.expected_notes:
-            return []
-        notes = known_notes(model, request, settings)
-        failed = np.array([NO_FACE in notes.get(n, ()) for n in range(len(request.images))], bool)
-        found = []
-        for task in tasks:
-            sides = _sides(task, images[task.name], request)
-            if all(number in notes for side in sides for number in side.tolist()):
-                failures = count_failures(task, model.name, sides, failed)
-                try:
-                    failures.refuse(model.on_no_face or self.on_no_face)
-                    found += failures.differing
-                except InputError as error:
-                    found.append(f"This task will be stopped. {error}")
-        return found
+        return plan_run(models, tasks, self._settings(), self.on_no_face, all_rows=self._keeps_rows)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -777,43 +581,8 @@ class MultiModelTaskManager:
         Behind Task Name, Model Name ('People', or the group) and Layer Name (empty) are the columns
         of `BaseTask.people_rows`; only tasks that were run and have people.
         """
-        return {name: self._people[name] for name in self.tasks if name in self._people}
-
-    def _measure_people(self, tasks: Sequence[AnyTask]) -> None:
-        """Measure the people of tasks, once, before any network runs.
-
-        Raises
-        ------
-        InputError
-            If a group of people is called as a model is.
-        """
-        for task in tasks:
-            if task.people is None or task.name in self._people:
-                continue
-            rows = task.people_rows()
-            if rows is None:
-                continue
-            keys = {TASK: task.name, MODEL: rows[PEOPLE].astype(str), LAYER: ""}
-            twice = next((name for name in keys[MODEL] if name in self.models), None)
-            if twice is not None:
-                msg = (
-                    f"A model is called {twice!r}, as the people of task {task.name!r} are in the "
-                    "results. Give the model another name."
-                )
-                raise InputError(msg)
-            more = rows.drop(columns=PEOPLE)
-            self._people[task.name] = more.assign(**keys)[[*keys, *more.columns]]
-
-    def _with_people(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        """Put people below the networks of each task."""
-        return {
-            name: (
-                pd.concat([table, round_measures(self._people[name])], ignore_index=True)
-                if name in self._people
-                else table
-            )
-            for name, table in tables.items()
-        }
+        people = self._found.people
+        return {name: people[name] for name in self.tasks if name in people}
 
     def _settings(self) -> Settings:
         return Settings(
@@ -828,22 +597,20 @@ class MultiModelTaskManager:
             memory_format=self.memory_format,
         )
 
-    def _passes(
-        self,
-        model: BaseModel,
-        tasks: Sequence[AnyTask],
-        images: Mapping[str, TaskImages],
-        made: Mapping[str, MadeImages],
-        requests: dict[tuple[str, ...], EmbeddingRequest],
-    ) -> Iterator[tuple[TaskPass, EmbeddingRequest]]:
-        """Give a model's passes with what tasks want of each, made once for all models."""
-        for part in passes_of(model, tasks, made):
-            names = tuple(task.name for task in part.tasks)
-            if names not in requests:
-                requests[names] = request_of_files(
-                    part.tasks, images, self._store, all_rows=self.export_embeddings is not None
-                )
-            yield part, requests[names]
+    @property
+    def _keeps_rows(self) -> bool:
+        """Whether the rows of all layers are wanted, also of those that no task keeps."""
+        return self.export_embeddings is not None
+
+    def _export_to(self, folder: Path) -> RunExport:
+        return RunExport(
+            folder,
+            self._found,
+            self.tasks,
+            self._written,
+            pairs=self.export_pairs,
+            figures=self.figures,
+        )
 
     def _run(
         self,
@@ -873,41 +640,36 @@ class MultiModelTaskManager:
         images = {task.name: images_of(task) for task in tasks} if networks else {}
         check_wrappers(models, tasks, images, self._store)
         check_sources(models, tasks)
-        self._measure_people(tasks)
+        self._found.measure_people(tasks)
         folder = export_folder(export_path)
         failures: Failures = []
-        estimator = Estimator()
-        self._growing = {}
-        self._measured_before = {name for known in self._estimates.values() for name in known}
+        settings = self._settings()
+        export = self._export_to(folder)
+        measured = ModelTasks(self._found, export, settings, self.on_no_face, failures)
         with visible_log(print_log), one_writer(folder):
             try:
-                made = made_by_task(images)
-                for model in networks:
-                    for part in passes_of(model, tasks, made):
-                        with part.alignment():
-                            hints_of(model, part.tasks, images)
-                requests: dict[tuple[str, ...], EmbeddingRequest] = {}
+                passes = ModelPasses(tasks, images, self._store, all_rows=self._keeps_rows)
+                for network in networks:
+                    passes.check_hints(network)
                 for model in models:
                     if isinstance(model, RecordedModel):
-                        self.records[model.name], embeddings = recorded[model.name]
+                        record, embeddings = recorded[model.name]
+                        self.records[model.name] = record
                         _log.info("Model %r: read from %s.", model.name, model.file)
-                        self._measure_tasks(
-                            model, tasks, by_name.images, by_name.request, embeddings, folder,
-                            failures, estimator,
-                        )  # fmt: skip
+                        measured.measure(
+                            model, record, tasks, by_name.images, by_name.request, embeddings
+                        )
                     else:
-                        for warning in alignment_warnings(model, made):
+                        for warning in alignment_warnings(model, passes.made):
                             _log.warning("%s", warning)
                         self.records[model.name] = ModelRecord(model.name)
-                        for number, (part, request) in enumerate(
-                            self._passes(model, tasks, images, made, requests)
-                        ):
+                        for number, (part, request) in enumerate(passes.of(model)):
                             with part.alignment(), hinted(model, part.tasks, images, request):
                                 self._run_pass(
-                                    model, part.tasks, images, request, folder, failures,
-                                    estimator, number,
+                                    model, part.tasks, images, request, settings, export,
+                                    failures, measured, number,
                                 )  # fmt: skip
-                    self._add_to_summary(model.name, folder, failures)
+                    export.add_to_summary(model.name, failures)
             except (ImageError, StoreError) as error:
                 # The other models would meet the same image, or the same full disk.
                 note_failure(
@@ -920,10 +682,10 @@ class MultiModelTaskManager:
                 )
                 raise
             finally:
-                self._export_whole(folder, tasks, failures)
+                export.write_whole(tasks, failures, self.provenance)
             if plots:
                 started = time.perf_counter()
-                self._draw(folder, tasks, failures)
+                export.draw(tasks, failures)
                 self._plot_seconds += time.perf_counter() - started
                 exports.export_provenance(folder, self.provenance)
             _log.info("Results are in %s.", folder)
@@ -935,9 +697,10 @@ class MultiModelTaskManager:
         tasks: Sequence[AnyTask],
         images: Mapping[str, TaskImages],
         request: EmbeddingRequest,
-        folder: Path,
+        settings: Settings,
+        export: RunExport,
         failures: Failures,
-        estimator: Estimator,
+        measured: ModelTasks,
         number: int,
     ) -> None:
         """Embed the images of some tasks once, then measure task by task."""
@@ -945,7 +708,6 @@ class MultiModelTaskManager:
         _log.info("Model %r: %d images for %s.", model.name, len(request.images), asked)
         refused: dict[str, FacebenchError] = {}
         record = self.records[model.name]
-        settings = self._settings()
         try:
             embed_on_devices(model, request, settings, self.devices)
             embeddings = run_wrapped(
@@ -953,7 +715,7 @@ class MultiModelTaskManager:
                 tasks,
                 request,
                 settings,
-                lambda outputs: refused.update(_prove_tasks(model.name, tasks, outputs)),
+                lambda outputs: refused.update(prove_tasks(model.name, tasks, outputs)),
                 record,
             )
         except (ImageError, StoreError):
@@ -964,356 +726,9 @@ class MultiModelTaskManager:
         if self.export_embeddings is not None:
             try:
                 with record.timed("export"):
-                    self._export_embeddings(model, tasks, images, embeddings, folder, number)
+                    export.write_embeddings(
+                        model, tasks, images, embeddings, number, self.export_embeddings
+                    )
             except Exception as error:
                 note_failure(failures, f"{model.name} / Embeddings", error)
-        self._measure_tasks(
-            model, tasks, images, request, embeddings, folder, failures, estimator, refused
-        )
-
-    def _export_embeddings(
-        self,
-        model: BaseModel,
-        tasks: Sequence[AnyTask],
-        images: Mapping[str, TaskImages],
-        embeddings: Embeddings,
-        folder: Path,
-        number: int,
-    ) -> None:
-        """Write the embeddings of a pass, under names that `EmbeddingsModel` finds."""
-        above = os.path.commonpath(
-            [os.path.abspath(task.images_path) for task in self.tasks.values()]  # noqa: PTH100
-        )
-        rows: dict[str, int] = {}
-        for task in tasks:
-            named_files = zip(names_of(task), paths_of(images[task.name]), strict=True)
-            for name, path in dict.fromkeys(named_files):
-                if path in embeddings.row_of:
-                    relative = name.path.relative_to(above).as_posix()
-                    rows[relative] = embeddings.row_of[path]
-        exports.export_embeddings(
-            folder,
-            model.name,
-            str(self.export_embeddings),
-            list(rows),
-            embeddings.layers,
-            list(rows.values()),
-            # Of two passes, the second takes images that are aligned already as they are.
-            as_they_are=number > 0,
-        )
-
-    def _measure_tasks(
-        self,
-        model: AnyModel,
-        tasks: Sequence[AnyTask],
-        images: Mapping[str, TaskImages],
-        request: EmbeddingRequest,
-        embeddings: Embeddings,
-        folder: Path,
-        failures: Failures,
-        estimator: Estimator,
-        refused: Mapping[str, FacebenchError] = MappingProxyType({}),
-    ) -> None:
-        """Measure task by task what a pass or a file gave."""
-        record = self.records[model.name]
-        without_face = images_without_face(embeddings)
-        remarks = self.remarks.setdefault(model.name, {})
-        remarks.update({f"Images: {note}": count for note, count in embeddings.notes.items()})
-        remarks.update(record.remarks())
-        source = source_of(model, request, self._settings())
-        for task in tasks:
-            if task.name in refused:
-                note_failure(failures, f"{model.name} / {task.name}", refused[task.name])
-                continue
-            try:
-                given = self._given(model, task, images, request, embeddings, without_face, folder)
-                with record.timed("metric"):
-                    measured = _measured(
-                        task, model, images[task.name], request, given, estimator, source
-                    )
-                    self._keep(model.name, task.name, measured)
-                lost = measured.n_lost
-                what = "Pairs" if isinstance(task, BaseTask) else "Images"
-                remarks.pop(f"{task.name}: {what} Lost", None)
-                if lost:
-                    remarks[f"{task.name}: {what} Lost"] = lost
-                with record.timed("export"):
-                    self._export_tables(model.name, task, measured, folder)
-            except Exception as error:
-                note_failure(failures, f"{model.name} / {task.name}", error)
-
-    def _given(
-        self,
-        model: AnyModel,
-        task: AnyTask,
-        images: Mapping[str, TaskImages],
-        request: EmbeddingRequest,
-        embeddings: Embeddings,
-        without_face: NDArray[np.bool_],
-        folder: Path,
-    ) -> Embeddings:
-        """Count a task's failures to process; give the embeddings that it may use.
-
-        Raises
-        ------
-        InputError
-            If the task is to stop because of them.
-        """
-        key, remarks = (task.name, model.name), self.remarks[model.name]
-        what = f"{task.name}: {'Pairs' if isinstance(task, BaseTask) else 'Images'} Without Face"
-        remarks.pop(what, None)
-        self._face_failures.pop(key, None)
-        if NO_FACE not in model.expected_notes and not without_face.any():
-            return embeddings
-        sides = _sides(task, images[task.name], request)
-        failures = self._face_failures[key] = count_failures(task, model.name, sides, without_face)
-        remarks[what] = failures.n_failed
-        path = folder / FAILURES_FILE
-        self._add_rows(
-            path, failures.table, lambda: self.failures_to_process, model.name, task.name
-        )
-        own = model.on_no_face if isinstance(model, BaseModel) else None
-        failures.refuse(own or self.on_no_face)
-        for sentence in failures.differing:
-            _log.warning("%s", sentence)
-        return self._with_faces(model, embeddings, without_face)
-
-    def _with_faces(
-        self, model: AnyModel, embeddings: Embeddings, without_face: NDArray[np.bool_]
-    ) -> Embeddings:
-        """Leave images out in which no face was found, where that is asked for."""
-        own = model.on_no_face if isinstance(model, BaseModel) else None
-        if (own or self.on_no_face) != "skip":
-            return embeddings
-        return replace(embeddings, rows=np.where(without_face, -1, embeddings.rows))
-
-    def _keep(self, model_name: str, task_name: str, measured: TaskMeasurement) -> None:
-        """Keep what a task found of a model, in place of what it found earlier."""
-        self.model_task_distances_dfs[model_name][task_name] = measured.distances
-        rows = (measured.performance, measured.unrounded)
-        self._rows.setdefault(task_name, {})[model_name] = rows
-        self._to_join[task_name] = None
-        self._estimates.setdefault(task_name, {})[model_name] = measured.estimates
-
-    def _tables(self) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-        """Join the results of models, in the manager's order: once, not for every new model."""
-        for task_name in self._to_join:
-            known = self._rows[task_name]
-            rows = [known[name] for name in self.models if name in known]
-            for tables, parts in zip(self._joined, zip(*rows, strict=True), strict=True):
-                tables[task_name] = pd.concat(parts, ignore_index=True)
-        self._to_join.clear()
-        return self._joined
-
-    def _network_layers(self) -> dict[str, list[str]]:
-        return {name: model.get_layer_names() for name, model in self.models.items()}
-
-    def _series(self) -> dict[str, dict[str, Any]]:
-        """Say where checkpoints stand in their trainings, by model."""
-        return {
-            name: dict(model.series)
-            for name, model in self.models.items()
-            if model.series is not None
-        }
-
-    def _controls(self) -> dict[str, list[str]]:
-        """Name the untrained copies among the models, by what they are called together."""
-        controls: dict[str, list[str]] = {}
-        for model in self.models.values():
-            if model.control is not None:
-                controls.setdefault(model.control, []).append(model.name)
-        return controls
-
-    def _add_rows(
-        self,
-        path: Path,
-        rows: pd.DataFrame,
-        whole: Callable[[], pd.DataFrame],
-        model_name: str,
-        task_name: str = "",
-    ) -> None:
-        """Append a model's rows to a table of this run, or write all if it had others earlier."""
-        table = self._growing.setdefault(path, GrowingTable(path))
-        before = self._added.get(key := (path, model_name, task_name))
-        self._added[key] = rows
-        if model_name in self._measured_before and before is not None and before.equals(rows):
-            table.keep(whole)
-        elif model_name in self._measured_before:
-            table.write(whole())
-        else:
-            table.add(rows, whole)
-
-    def _export_tables(
-        self, model_name: str, task: AnyTask, measured: TaskMeasurement, folder: Path
-    ) -> None:
-        """Write what a task just measured, before anything else is done."""
-        exports.export_distances(
-            folder, model_name, task.name, measured.distances, self.export_pairs
-        )
-        for class_name, tasks in self._finished_classes([task]).items():
-            path = exports.class_table_path(folder, class_name)
-            self._add_rows(
-                path,
-                measured.performance,
-                partial(self._class_table, tasks),
-                model_name,
-                task.name,
-            )
-
-    def _add_to_summary(self, model_name: str, folder: Path, failures: Failures) -> None:
-        """Write a model's rows of the unified table, when all its tasks are done."""
-        own = {task: rows[model_name][0] for task, rows in self._rows.items() if model_name in rows}
-        if not own:
-            return
-        try:
-            rows = exports.unified_summary(own, self.remarks)
-            self._add_rows(exports.summary_path(folder), rows, self.unified_summary, model_name)
-        except Exception as error:
-            note_failure(failures, "tables", error)
-
-    def _class_table(self, tasks: Iterable[AnyTask]) -> pd.DataFrame:
-        tables = {task.name: self.tasks_performance_dfs[task.name] for task in tasks}
-        return pd.concat(list(self._with_people(tables).values()), ignore_index=True)
-
-    def _export_whole(self, folder: Path, tasks: Sequence[AnyTask], failures: Failures) -> None:
-        """Write the tables of a run once more at its end, in the order of models and tasks."""
-        if not self._growing:
-            return
-        try:
-            self._note_facts()
-            for class_name, members in self._finished_classes(tasks).items():
-                write_csv(self._class_table(members), exports.class_table_path(folder, class_name))
-            self.export_unified_summary(folder)
-        except Exception as error:
-            note_failure(failures, "tables", error)
-
-    def _note_facts(self) -> None:
-        """Give all tables what their figures should know of this run: the same for each."""
-        known = [self.tasks[name] for name in self.tasks_performance_dfs]
-        measures, effects = {}, {}
-        for task in known:
-            columns = [str(column) for column in self.tasks_performance_dfs[task.name].columns]
-            measures[task.name], effects[task.name] = exports.noted_measures(
-                measures_for(task, columns), task.facts().effect
-            )
-        people = {
-            task.name: people_facts(self._people.get(task.name), task.human_references)
-            for task in known
-        }
-        RunFacts(
-            self._network_layers(), self._controls(), self._series(), measures, effects, people
-        ).note(*self.tasks_performance_dfs.values(), *self.unrounded_performance_dfs.values())
-
-    def _finished_classes(self, tasks: Iterable[AnyTask]) -> dict[str, list[AnyTask]]:
-        """Give, for the classes of some tasks, all their tasks that have results."""
-        kinds = {type(task) for task in tasks}
-        groups = exports.group_by_class(list(self.tasks.values()))
-        finished = {
-            class_name: [task for task in members if task.name in self._rows]
-            for class_name, members in groups.items()
-            if type(members[0]) in kinds
-        }
-        return {class_name: members for class_name, members in finished.items() if members}
-
-    def _draw(self, folder: Path, tasks: Iterable[AnyTask], failures: Failures) -> None:
-        with figure_output(self.figures):
-            for class_name, members in self._finished_classes(tasks).items():
-                try:
-                    exports.draw_class(
-                        folder,
-                        class_name,
-                        members,
-                        self.tasks_performance_dfs,
-                        self.model_task_distances_dfs,
-                    )
-                    for task in members if self._series() else ():
-                        table = self.tasks_performance_dfs[task.name]
-                        exports.draw_training(folder, class_name, task, table)
-                except Exception as error:
-                    note_failure(failures, f"{class_name} Plots", error)
-            try:
-                exports.draw_models(folder, self.tasks_performance_dfs)
-            except Exception as error:
-                note_failure(failures, exports.MODELS_FOLDER, error)
-
-
-def _best_distances(
-    task: AnyTask, distances: Mapping[str, Mapping[str, pd.DataFrame]]
-) -> pd.Series | None:
-    """Find the distances of the model and layer that tell a task's pairs apart best."""
-    label = getattr(task, "true_label", None)
-    if label is None or not isinstance(task, BaseTask):
-        return None
-    best, found = -1.0, None
-    for by_task in distances.values():
-        if task.name not in by_task:
-            continue
-        for _, rows in by_task[task.name].groupby("layer_name", sort=False):
-            column = rows["model_computed_distance"]
-            area = auc(rows[label], column, higher_is_better=False)
-            if area > best:
-                best, found = area, column
-    return found
-
-
-def _measured(
-    task: AnyTask,
-    model: AnyModel,
-    images: TaskImages,
-    request: EmbeddingRequest,
-    embeddings: Embeddings,
-    estimator: Estimator,
-    source: Callable[[str, IntArray], LayerSource],
-) -> TaskMeasurement:
-    first, *second = _sides(task, images, request)
-    if isinstance(task, EmbeddingTask):
-        return measure_items(task, model.name, first, embeddings, estimator, source)
-    return measure(task, model.name, first, second[0], embeddings, estimator)
-
-
-def _sides(task: AnyTask, images: TaskImages, request: EmbeddingRequest) -> tuple[IntArray, ...]:
-    """Give the images of both sides of a task's pairs, or of its items, by number."""
-    if isinstance(task, BaseTask):
-        pairs = next(pairs for pairs in request.pairs if pairs.task == task.name)
-        return pairs.first, pairs.second
-    numbers = [request.number_of[path] for path in paths_of(images)]
-    return (np.array(numbers, dtype=np.intp),)
-
-
-def _prove_widths(tasks: Sequence[AnyTask], plans: Sequence[ModelPlan]) -> None:
-    """Call users' metrics on vectors as wide as every layer, before any image is embedded."""
-    for task in tasks:
-        if not isinstance(task, BaseTask):
-            continue
-        known: dict[int, str] = {}
-        for plan in plans:
-            for layer in plan.layers:
-                known.setdefault(layer.width, f"layer {layer.layer!r} of model {plan.model!r}")
-        for width, where in known.items():
-            try:
-                task.distance_metric.prove_width(width)
-            except MetricError as error:
-                msg = f"Task {task.name!r} cannot measure {where}, {width} numbers wide. {error}"
-                raise MetricError(msg) from error
-
-
-def _prove_tasks(
-    model: str, tasks: Sequence[AnyTask], outputs: Mapping[str, Any]
-) -> dict[str, FacebenchError]:
-    """Call users' metrics on the first embeddings, before the rest is embedded.
-
-    Gives the errors of tasks that cannot take them; raises if no other task is left.
-    """
-    refused: dict[str, FacebenchError] = {}
-    for task in tasks:
-        try:
-            for name, layer in outputs.items():
-                if isinstance(task, EmbeddingTask):
-                    task.check_width(LayerSource(model, name), int(layer.shape[1]))
-                else:
-                    task.distance_metric.prove(layer)
-        except (MetricError, InputError) as error:
-            refused[task.name] = error
-    if len(refused) == len(tasks):
-        raise next(iter(refused.values()))
-    return refused
+        measured.measure(model, record, tasks, images, request, embeddings, refused)

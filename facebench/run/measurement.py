@@ -16,6 +16,8 @@ from facebench.columns import DISTANCE_METRIC, KEY_COLUMNS, LAYER, UNDEFINED
 from facebench.data.estimates import LayerEstimates
 from facebench.engine import Embeddings
 from facebench.errors import InputError
+from facebench.models.base import BaseModel
+from facebench.models.recorded import RecordedModel
 from facebench.results.task_facts import facts_of
 from facebench.run.estimates import Estimator
 from facebench.run.pair_distances import pair_distances
@@ -25,10 +27,11 @@ from facebench.tasks.base import BaseTask, round_measures
 from facebench.tasks.embedding import EmbeddingTask, LayerSource
 from facebench.types import Float64Array, FloatArray, IntArray
 
-__all__ = ["AnyTask", "TaskMeasurement", "measure", "measure_items", "rows_of_task"]
+__all__ = ["AnyModel", "AnyTask", "TaskMeasurement", "measure", "measure_items", "rows_of_task"]
 
 _log = logging.getLogger(__name__)
 _SHOWN = 5
+AnyModel = BaseModel | RecordedModel
 AnyTask = BaseTask | EmbeddingTask
 
 

@@ -32,7 +32,7 @@ from facebench.experiment.config import load_config
 from facebench.experiment.digest import experiment_digest
 from facebench.experiment.execution import run_experiment
 from facebench.results.report.run_page import write_report
-from facebench.run import manager as manager_module
+from facebench.run import passes
 from facebench.run.embeddings_file import embed_folder
 from support import runs
 from support.aligner import Aligner, write_images
@@ -242,7 +242,7 @@ class TestRoundTrip:
         (tmp_path / "pairs.csv").write_text("img1,img2,same\n0.png,1.png,1\n2.png,3.png,0\n")
         made = MadeImages(4, 4, (MadeFolder(Path("set"), True, None, frozenset()),))
         monkeypatch.setattr(
-            manager_module,
+            passes,
             "made_by_task",
             lambda images: {"as made": made, "photographs": MadeImages(0, 4, ())},
         )

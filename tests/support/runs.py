@@ -89,6 +89,16 @@ def make_model(layers: list[str] | None = None) -> Net:
     return Net("net", extract_layers=asked, preprocess_function=transform, device="cpu")
 
 
+def manager_of(world: Path, *names: str) -> MultiModelTaskManager:
+    """Make a manager of all tasks, with models of these names."""
+    models = []
+    for name in names:
+        model = make_model(["4"])
+        model.name = name
+        models.append(model)
+    return MultiModelTaskManager(models, tasks(world), cache_dir=None, num_workers=0, batch_size=8)
+
+
 def run(folder: Path, output: Path, **options: object) -> MultiModelTaskManager:
     manager = MultiModelTaskManager(make_model(), tasks(folder), **{"batch_size": 4, **options})
     manager.run_all_tasks_all_models(output, plots=False)

@@ -55,7 +55,10 @@ ELSEWHERE = {
     "people/table_reader": "unit/people/test_reading.py",
     "parity/outcome": "unit/parity/test_grid_rules.py",
     # Of whole runs: what tasks and models are told is seen in the distances.
+    "run/manager": "unit/run/test_run_export.py",
     "run/pair_distances": "unit/run/test_wrapping.py",
+    "run/planning": "unit/engine/test_plan.py",
+    "run/shards": "integration/test_shards.py",
     "utils/latex": "unit/results/test_reader.py",
     "tasks/options": "unit/run/test_wrapping.py",
     "stimuli/blending": "unit/stimuli/test_spacing.py",
