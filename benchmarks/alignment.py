@@ -22,13 +22,13 @@ import numpy as np
 from PIL import Image
 
 from facebench.data.images import list_images, open_image
-from facebench.engine.loading import usable_cores
 from facebench.faces.alignment import align_folder
 from facebench.faces.detection import reduced, scaled_rectangle
 from facebench.faces.detectors import detector_named
 from facebench.faces.landmarks import FIVE_POINTS, SIXTY_EIGHT_POINTS, predictor
 from facebench.stimuli import render_face, sample_identity, sample_view
 from facebench.store import open_store
+from facebench.utils.cores import usable_cores
 
 LIMIT = 0.80
 _TURNS = 3

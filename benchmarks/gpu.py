@@ -35,7 +35,6 @@ from facebench import TorchvisionModel
 from facebench.data.images import open_image
 from facebench.engine.forward import Forward
 from facebench.engine.jpeg_decoding import decoded_by
-from facebench.engine.loading import usable_cores
 from facebench.engine.model_run import run_model
 from facebench.engine.record import ModelRecord
 from facebench.engine.request import EmbeddingRequest, digests_of
@@ -44,6 +43,7 @@ from facebench.models import recipe_model
 from facebench.models.base import BaseModel
 from facebench.models.split_input import SplitInput, split_input
 from facebench.store import open_store
+from facebench.utils.cores import usable_cores
 
 GOAL = 0.9
 SECONDS = 330.0

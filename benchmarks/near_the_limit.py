@@ -20,8 +20,8 @@ import pandas as pd
 import torch
 
 from facebench import AccuracyTask, CLIPModel, DlibResNetModel, MultiModelTaskManager, Vgg16Model
-from facebench.engine.loading import usable_cores
 from facebench.models.base import BaseModel
+from facebench.utils.cores import usable_cores
 
 LIMITS = {"vgg16": 0.90, "clip": 0.90, "dlib": 0.90, "dlib-aligned": 0.75}
 WARM_LIMIT = 50.0

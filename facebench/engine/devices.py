@@ -16,11 +16,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from facebench.engine.loading import usable_cores
 from facebench.engine.model_run import run_model
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
+from facebench.utils.cores import usable_cores
 
 __all__ = ["embed_on_devices"]
 

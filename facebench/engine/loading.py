@@ -43,8 +43,9 @@ from facebench.engine.transfer import Card, card_of
 from facebench.errors import ModelError
 from facebench.models.base import BaseModel
 from facebench.models.split_input import SplitInput, split_input
+from facebench.utils.cores import usable_cores
 
-__all__ = ["Batch", "ImageFile", "Loader", "usable_cores"]
+__all__ = ["Batch", "ImageFile", "Loader"]
 
 _log = logging.getLogger(__name__)
 # Starting workers costs more than decoding this many images here.
@@ -528,10 +529,3 @@ def for_workers(model: BaseModel) -> tuple[BaseModel, str | None]:
 def _is_mac() -> bool:
     # Forking a process that has used Apple's frameworks crashes the child.
     return os.uname().sysname == "Darwin"
-
-
-def usable_cores() -> int:
-    """Count the cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

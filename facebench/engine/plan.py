@@ -9,13 +9,14 @@ from facebench.engine.decoding import ImageFile
 from facebench.engine.fingerprint import running
 from facebench.engine.forward import Forward
 from facebench.engine.jpeg_decoding import decoded_by
-from facebench.engine.loading import Loader, usable_cores
+from facebench.engine.loading import Loader
 from facebench.engine.memory import FLOAT
 from facebench.engine.pass_plan import plan_pass
 from facebench.engine.plan_tables import LayerPlan, ModelPlan
 from facebench.engine.request import EmbeddingRequest
 from facebench.engine.settings import Settings
 from facebench.models.base import BaseModel
+from facebench.utils.cores import usable_cores
 
 __all__ = ["known_notes", "plan_model"]
 

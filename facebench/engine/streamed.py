@@ -12,10 +12,10 @@ import torch
 from facebench.engine.block_distances import flat_rows, gram_distances, pair_distances, row_norms
 from facebench.engine.comparisons import DistanceGroup
 from facebench.engine.forward import check_finite
-from facebench.engine.loading import usable_cores
 from facebench.engine.spill import SpilledRows
 from facebench.models.base import BaseModel
 from facebench.types import IntArray
+from facebench.utils.cores import usable_cores
 
 __all__ = ["Streamer"]
 

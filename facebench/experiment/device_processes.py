@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from facebench.engine.loading import usable_cores
 from facebench.engine.memory import free_memory
 from facebench.engine.sharding import Shard
 from facebench.errors import InputError
 from facebench.experiment.schema import DEVICES, ExperimentSettings
+from facebench.utils.cores import usable_cores
 
 __all__ = ["devices_named", "embed_on_devices", "share_of_machine", "worst_status"]
 

@@ -781,6 +781,9 @@ class _Told:
         n_pairs = len(models) * (len(models) - 1) // 2
         # Of networks without a number nothing is known.
         some = len(models) < len(self._models) or bool(self._missing)
+        if not pairs and not any(_is_usable(one.numbers) for one in models):
+            who = self._named(models) if some else "the networks"
+            return f"whether {who} differ is unknown: their numbers have no interval"
         if len(models) == 2:
             both = self._named(models) if some else "the two networks"
             return f"{both} differ" if pairs else f"{both} are not found to differ"
@@ -904,9 +907,14 @@ def _relation(numbers: Shown, chance: float | None) -> Relation:
     """Say where an interval is, seen from chance."""
     if math.isnan(numbers.value):
         return "undefined"
-    if chance is None or not numbers.has_interval or _without_width(numbers):
+    if chance is None or not _is_usable(numbers):
         return "untested"
     return "above" if numbers.low > chance else "below" if numbers.high < chance else "unclear"
+
+
+def _is_usable(numbers: Shown) -> bool:
+    """Tell whether an interval says anything: both ends are known and differ."""
+    return numbers.has_interval and not _without_width(numbers)
 
 
 def _without_width(numbers: Shown) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +30,7 @@ from facebench.stimuli.matching import Luminance, clipped_share
 from facebench.stimuli.skin_tone import tones
 from facebench.stimuli.sources import PreparedFace, Source, own_seed
 from facebench.stimuli.warping import averaged
+from facebench.utils.cores import usable_cores
 from facebench.utils.files import atomic_path
 from facebench.utils.processes import end_with_parent
 from facebench.utils.progress import Progress
@@ -223,7 +223,7 @@ def processes(workers: int | None, n_images: int) -> Iterator[ProcessPoolExecuto
     must not be forked.
     """
     if workers is None:
-        workers = min(_usable_cores(), -(-n_images // _IMAGES_PER_WORKER))
+        workers = min(usable_cores(), -(-n_images // _IMAGES_PER_WORKER))
     if workers <= 1:
         yield None
         return
@@ -258,9 +258,3 @@ def in_order(
             made.append(result)
             progress.advance(1)
     return made
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

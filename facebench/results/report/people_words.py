@@ -122,6 +122,9 @@ def _apart(rows: pd.DataFrame, model: str, layer: str, index: str, groups: list[
         if math.isnan(apart.value):
             continue
         whose = "people's" if group == "People" else f"that of {group}"
+        if not apart.has_interval:
+            said.append(f"difference from {whose} without an interval ({apart.shown(2)})")
+            continue
         if apart.is_none:
             how = f"not found to differ from {whose}"
         else:

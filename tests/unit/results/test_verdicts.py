@@ -392,6 +392,17 @@ def test_held_out_layers_are_compared_by_what_chose_them():
     assert "; whether networks differ was not tested; held-out" in verdict.sentence
 
 
+@pytest.mark.parametrize("end", [NAN, 1.0])
+def test_networks_without_intervals_are_not_said_not_to_differ(end):
+    rows = [row(name, "AUC", 1.0, end, end, layer="l0", layer_index=0) for name in "ab"]
+    cells = [["T", name, None, "AUC", 1.0, end, end, 2, "l0 (2)"] for name in "ab"]
+    table = pd.DataFrame(cells, columns=list(HELD_OUT_COLUMNS))
+    known = {("AUC", "", name): Replicates(1.0, np.ones(4)) for name in "ab"}
+    [verdict] = verdicts(run_of(rows, SCORE), held_out={"T": HeldOut(table, known)})
+    assert "whether the networks differ is unknown: their numbers have no" in verdict.sentence
+    assert "not found to differ" not in verdict.sentence
+
+
 def test_all_trials_together_are_no_condition():
     facts = TaskFacts("M", measures=(Measure("Accuracy", "higher", headline=True),))
     rows = [
