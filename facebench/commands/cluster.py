@@ -65,7 +65,7 @@ def slurm(
     memory: Annotated[str | None, typer.Option("--mem", help="Memory of each, as 16G.")] = None,
     limit: Annotated[str, typer.Option("--time", help="Time of each job.")] = "2:00:00",
     at_once: Annotated[
-        int | None, typer.Option(min=1, help="Shards that run at once, at most.")
+        int | None, typer.Option(min=1, help="Maximum number of shards that run at once.")
     ] = None,
     options: Annotated[
         list[str] | None,
@@ -97,7 +97,7 @@ def slurm(
     if config.settings.packs is None:
         raise InputError(NO_PACKS)
     if not _TIME.fullmatch(limit):
-        msg = f"--time must be a time as SLURM takes it, such as 2:00:00 or 1-12:00. Got {limit!r}."
+        msg = f"--time must be in SLURM's format, such as 2:00:00 or 1-12:00. Got {limit!r}."
         raise InputError(msg)
     more = [
         *([f"--gpus={gpus}"] if gpus else []),

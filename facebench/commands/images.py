@@ -40,10 +40,8 @@ def pairs(
     impostor: Annotated[
         int | None, typer.Option(min=1, help="Pairs of two people. [default: as many as genuine]")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every pair of images there is.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write over a file that is there already.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every possible pair of images.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     seed: Seed = 0,
     identity: Identity = None,
 ) -> None:
@@ -53,7 +51,7 @@ def pairs(
     from facebench.utils.files import write_csv
 
     if output.exists() and not force:
-        msg = f"{output} is there already. Give another --output, or --force to write over it."
+        msg = f"{output} already exists. Give another --output, or --force to overwrite it."
         raise InputError(msg)
     table = (
         all_pairs(faces, identity=identity)

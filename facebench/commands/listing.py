@@ -35,7 +35,7 @@ ModelArguments = Annotated[
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(help="One of them: what it takes.", autocompletion=model_names),
+        typer.Argument(help="Describe this one.", autocompletion=model_names),
     ] = None,
 ) -> None:
     """List the models, or describe one and its arguments."""
@@ -47,7 +47,7 @@ def models(
 def tasks(
     name: Annotated[
         str | None,
-        typer.Argument(help="One of them: what it takes.", autocompletion=task_names),
+        typer.Argument(help="Describe this one.", autocompletion=task_names),
     ] = None,
 ) -> None:
     """List the tasks, or describe one and its arguments."""

@@ -81,9 +81,7 @@ def simulate(
     ] = "same-different",
     participants: Annotated[int, typer.Option(min=1, help="How many observers.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")] = 0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write over a file that is there already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write trials of simulated observers.
 
@@ -95,7 +93,7 @@ def simulate(
     from facebench.utils.files import write_csv
 
     if output.exists() and not force:
-        msg = f"{output} is there already. Give another --output, or --force to write over it."
+        msg = f"{output} already exists. Give another --output, or --force to overwrite it."
         raise InputError(msg)
     trials = simulated_trials(read_pairs(pairs), kind, n_participants=participants, seed=seed)
     write_csv(trials, output)

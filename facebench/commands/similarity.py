@@ -74,7 +74,7 @@ def rdm(
     check_replaceable(output)
     if source.suffix.lower() in _CONFIGURATIONS or (source.is_dir() and not _is_run(source)):
         if task is not None:
-            msg = f"--task chooses among the tasks of a run. {source} is none."
+            msg = f"--task chooses among the tasks of a run. {source} is not a run."
             raise InputError(msg)
         frame, measure = _of_images(source, model, layers, distance, arguments or [])
     else:

@@ -171,7 +171,7 @@ class NameIndex:
             other = self._by_stem.get(_stem(form))
             if other is not None:
                 return (
-                    f" {image.name!r} is there with another suffix or case: as {other!r}. Write "
+                    f" {image.name!r} exists with another suffix or case, as {other!r}. Write "
                     "the names alike."
                 )
         ending = f"/{image.name}".casefold()
@@ -179,7 +179,7 @@ class NameIndex:
         if longer is not None:
             before = longer[: -len(image.name)]
             return (
-                f" {image.name!r} is there as {longer!r}. If all names begin so, say "
+                f" {image.name!r} exists as {longer!r}. If all names begin like this, set "
                 f"strip={before!r}."
             )
         first = next(iter(self._exact), None)

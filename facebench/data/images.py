@@ -208,7 +208,7 @@ def image_content(image_path: StrPath, *, doing: str = "read") -> tuple[FileStat
     state : FileState
         Of an image in a pack, the pack's.
     data : bytes or None
-        None of a file that is too large to be held in memory, or changes all the time.
+        None of a file that is too large to be held in memory, or keeps changing.
 
     Raises
     ------

@@ -335,7 +335,7 @@ def _preprocessed(
                 # A change within the same tick of the clock would not show.
                 _as_planned(file)
             return tensor
-    msg = f"The image {file.path} changes all the time: it was another file after each reading."
+    msg = f"The image {file.path} keeps changing: it was different after each reading."
     raise ImageError(msg)
 
 

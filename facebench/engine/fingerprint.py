@@ -283,7 +283,7 @@ def _members(model: BaseModel) -> list[list[str]]:
     for member in getattr(model, "members", ()):
         own = model_fingerprint(member)
         if own.preprocessing is None:
-            msg = f"of its member {member.name!r} it is said: {own.why}"
+            msg = f"its member {member.name!r}: {own.why}"
             raise Unidentified(msg)
         found.append([own.weights, own.settings, own.preprocessing, *member.extract_layers])
     return found

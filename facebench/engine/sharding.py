@@ -209,7 +209,7 @@ def _compared_part(
     if n_forwards > _MANY_AGAIN * n_compared:
         _log.warning(
             "Model %r: the pairs of %d images are so many that %d shards send %.1f times as many "
-            "images through the network. Take fewer shards, or machines with more memory, for its "
+            "images through the network. Use fewer shards, or machines with more memory, for its "
             "wide layers.",
             model.name,
             n_compared,

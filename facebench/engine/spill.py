@@ -59,7 +59,7 @@ class SpilledRows:
             while target:
                 length = self._file.readinto(target)
                 if not length:
-                    msg = f"The temporary file {self._path} ends too early; was it cut off?"
+                    msg = f"The temporary file {self._path} ends too early; was it truncated?"
                     raise OSError(msg)
                 target = target[length:]
 

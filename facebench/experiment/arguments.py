@@ -117,7 +117,9 @@ def arguments_for(
     alignment = alignment_parameters(cls)
     if given.keys() & alignment.keys() and "align" not in given:
         key = next(key for key in given if key in alignment)
-        sentence = f"{key!r} is about aligning faces: give 'align' too, as true or a template."
+        sentence = (
+            f"{key!r} applies to aligned faces only: give 'align' too, as true or a template."
+        )
         raise ArgumentProblem(sentence, key)
     parameters |= alignment
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

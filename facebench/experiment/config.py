@@ -177,7 +177,7 @@ def _sentence(dotted: str, problem: Mapping[str, Any]) -> str:
     key = str(problem["loc"][-1]) if problem["loc"] else ""
     if kind == "extra_forbidden":
         known = [*ExperimentSettings.model_fields, "include"]
-        return f"There is no setting {key!r}.{did_you_mean(key, known)} Known are: {listed(known)}."
+        return f"Unknown setting {key!r}.{did_you_mean(key, known)} Settings: {listed(known)}."
     if kind == "missing":
         if key in NAMED:
             return f"The configuration lacks {key!r}: name at least one."

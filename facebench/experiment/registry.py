@@ -161,7 +161,7 @@ class Registry:
         if entry is None:
             known = self.names()
             msg = (
-                f"There is no {self.kind} {name!r}. Known are: {listed(known)}."
+                f"Unknown {self.kind} {name!r}. Available: {listed(known)}."
                 f"{did_you_mean(name, known)}"
             )
             raise UnknownNameError(msg)

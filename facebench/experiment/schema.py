@@ -184,9 +184,7 @@ class ExperimentSettings(_Checked):
         description="Whether headline numbers are of layers that are chosen on other people than "
         "they are judged on ('held-out').",
     )
-    plots: bool = Field(
-        True, description="Whether tasks draw their pictures; the report draws its own."
-    )
+    plots: bool = Field(True, description="Whether tasks draw figures; the report has its own.")
     figures: Annotated[list[Literal["png", "pdf", "svg"]], BeforeValidator(_as_list)] = Field(
         ["png"],
         min_length=1,
@@ -254,7 +252,7 @@ def json_schema() -> dict[str, Any]:
     text_or_list = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     properties["include"] = {
         "anyOf": text_or_list,
-        "description": "Files to begin with; what this file says replaces what they say.",
+        "description": "Files to include first; settings in this file override theirs.",
     }
     properties["max_memory"]["anyOf"].insert(0, {"type": "string"})
     properties["distance"]["anyOf"].insert(0, {"enum": METRICS.names()})

@@ -278,7 +278,7 @@ def _chosen(fitting: list[_Candidate], network: nn.Module, weights_path: StrPath
         raise WeightsError(msg)
     if others:
         _log.warning(
-            "Of %s, the weights %s are loaded. Other weights that fit %s stand under %s: "
+            "From %s, the weights %s are loaded. Other weights that fit %s stand under %s: "
             "weights_key says which are meant.",
             weights_path,
             _under(chosen.place),
@@ -311,7 +311,7 @@ def _same(first: StateDict, second: StateDict) -> bool:
 def _tell_dropped(chosen: _Candidate, network: nn.Module, weights_path: StrPath) -> None:
     if chosen.dropped:
         _log.warning(
-            "Of %s, the weights of a training head are not used, %s has none: %s.",
+            "From %s, the weights of a training head are not used; %s has none: %s.",
             weights_path,
             type(network).__name__,
             listed("left out", chosen.dropped),

@@ -295,7 +295,7 @@ def _maker(made: Any, named: str, arguments: Mapping[str, Any]) -> Callable[[], 
     """Check that what was named can be called with the arguments, and will give a network."""
     if isinstance(made, nn.Module):
         if arguments:
-            msg = f"The network {named} is made already: it takes no 'network_arguments'."
+            msg = f"The network {named} already exists: it takes no 'network_arguments'."
             raise InputError(msg)
         return lambda: copy.deepcopy(made)
     if not callable(made):

@@ -156,7 +156,7 @@ def network_input(
     for key in settings:
         if key not in known:
             msg = (
-                f"The 'input' of a network has no key {key!r}. Known are: {', '.join(known)}."
+                f"The 'input' of a network has no key {key!r}. Keys: {', '.join(known)}."
                 f"{did_you_mean(str(key), known)}"
             )
             raise InputError(msg)

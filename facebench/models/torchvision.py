@@ -271,7 +271,7 @@ def _chosen(architecture: str, weights: Any) -> tuple[Any, StrPath | None]:
     if own is None:
         own = first
         _log.info(
-            "%s is none of the files that torchvision published for %s: images are prepared as "
+            "%s is not one of the files that torchvision published for %s: images are prepared as "
             "for %s, unless 'input' says otherwise.",
             path, architecture, first.name,
         )  # fmt: skip

@@ -255,7 +255,7 @@ def _copies(trials: Trials) -> str:
         for name in times.index[times == again.iloc[0]][:2]
     ]
     return (
-        f"{len(again)} series of RTs are there twice, such as that of {pair[0]} and {pair[1]}. Was "
+        f"{len(again)} series of RTs occur twice, such as that of {pair[0]} and {pair[1]}. Was "
         "a file copied?"
     )
 

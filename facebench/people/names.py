@@ -70,7 +70,7 @@ class ImageFinder:
         stem = _parts(alike_name(name))[-1].casefold()
         other = next((own for own in self.known if _parts(own)[-1].casefold() == stem), None)
         if other is not None:
-            return f" It is there with another suffix, case or folder: {other!r}."
+            return f" It exists with another suffix, case or folder: {other!r}."
         like = f" Names there are like {self.known[0]!r}." if self.known else ""
         return did_you_mean(name, self.known) or like
 

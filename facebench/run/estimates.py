@@ -171,7 +171,7 @@ def _jackknife(estimate: MeasureEstimate, found: JackknifeReplicates | str) -> d
         return {"method": f"none: {found}"}
     made = found.of(estimate.condition, estimate.measure, estimate.value)
     if made is None:
-        return {"method": "none: the task tells no way to make one"}
+        return {"method": "none: the task provides no method"}
     low, high = made.interval()
     if np.isnan(low):
         return {"method": f"none: {_why(made.units)}"}

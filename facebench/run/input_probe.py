@@ -208,7 +208,7 @@ class InputProbe:
             return (
                 f"These pairs do not decide: {nearest} is nearer to what it was trained with than "
                 f"the input as given ({given}), by d' {nearest.dprime:.2f} and {given.dprime:.2f}, "
-                "but that may be chance. Take more pairs, with --number or of more people."
+                "but that may be chance. Use more pairs (--number) or more people."
             )
         listed = "; ".join(map(str, alike))
         also = f" These pairs do not distinguish it from: {listed}." if alike else ""

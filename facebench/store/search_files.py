@@ -170,7 +170,7 @@ def find_parts(folder: Path, digest: str) -> list[tuple[SearchPart, str]]:
         try:
             part, rows = read_part(path)
             if part.digest != digest:
-                msg = "it is of another search than its name says"
+                msg = "it belongs to another search than its name indicates"
                 raise SearchFileError(msg)
             found.append((part, rows))
         except SearchFileError as error:

@@ -219,7 +219,7 @@ class IdentificationTask(EmbeddingTask):
         self.seed = seed
         if index is not None and max(self.ranks) > self.candidates:
             msg = (
-                f"An approximate search (index {index!r}) tells no ranks beyond the "
+                f"An approximate search (index {index!r}) gives no ranks beyond the "
                 f"{self.candidates} 'candidates' of {owner}. Give {max(self.ranks)} candidates or "
                 "more, or lower 'ranks'."
             )

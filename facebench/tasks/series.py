@@ -158,8 +158,8 @@ class SeriesTask(EffectTask):
         given = criterion is not None or guess != "chance" or lapse != "fit"
         if given and not self.has_function:
             msg = (
-                "A psychometric function is of shares: 'auc', 'accuracy' or 'tar'. Task "
-                f"{name!r} measures {measure!r}; leave out 'guess', 'lapse' and 'criterion'."
+                "A psychometric function is fitted to proportions: 'auc', 'accuracy' or 'tar'. "
+                f"Task {name!r} measures {measure!r}; leave out 'guess', 'lapse' and 'criterion'."
             )
             raise InputError(msg)
 

@@ -68,7 +68,7 @@ def check_model(
         msg = (
             f"check_model makes models of its own: give it the class, check_model({name}), or a "
             f"function of layers, check_model(lambda layers: {name}(…, extract_layers=layers)). "
-            f"Got a {name} that is made already."
+            f"Got an existing {name}."
         )
         raise ContractError(msg)
     case = ModelCase(model, layers=None if layers is None else list(layers))
@@ -103,7 +103,7 @@ def check_task(
         name = type(task).__name__
         msg = (
             f"check_task makes tasks of its own: give it the class, check_task({name}), or a "
-            f"function without arguments that makes one. Got a {name} that is made already."
+            f"function without arguments that makes one. Got an existing {name}."
         )
         raise ContractError(msg)
     with TaskCase(task) as case:

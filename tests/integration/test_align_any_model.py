@@ -292,7 +292,11 @@ def test_yaml_takes_align_for_any_model(build):
         ({"align": True, "detector": "yunet.onnx"}, 9, "yunet.onnx, does not exist"),
         ({"align": True, "which_face": "left"}, 9, "'which_face' parameter must be one of"),
         ({"align": True, "on_no_face": "drop"}, 9, "'on_no_face'.*must be"),
-        ({"which_face": "largest"}, 8, "'which_face' is about aligning faces: give 'align' too"),
+        (
+            {"which_face": "largest"},
+            8,
+            "'which_face' applies to aligned faces only: give 'align' too",
+        ),
         ({"aline": True}, 8, "Own takes no 'aline'. Did you mean 'align'"),
         ({"model": "net.py:Reads", "align": True}, 8, "Reads reads or preprocesses images itself"),
         ({"model": "vgg16", "pretrained": False, "align": True}, 9, "says no template"),

@@ -247,7 +247,7 @@ class TestChecks:
         (tmp_path / "x.yaml").write_text(self.EXPERIMENT + "sed: 3\nbatch_size: x\n")
         done = call("validate", "x.yaml", status=2)
         assert done.out == ""
-        assert "Error: x.yaml:6:1: There is no setting 'sed'. Did you mean 'seed'?" in done.talk
+        assert "Error: x.yaml:6:1: Unknown setting 'sed'. Did you mean 'seed'?" in done.talk
         assert "Error: x.yaml:7:1: batch_size must be a whole number." in done.talk
         found = json.loads(call("validate", "x.yaml", "--json", status=2).out)
         assert found["error"] == "ConfigError"
@@ -257,7 +257,7 @@ class TestChecks:
 
     def test_init_refuses(self, call, tmp_path):
         call("init", "faces")
-        assert "is there already" in call("init", "faces", status=2).talk
+        assert "already exists" in call("init", "faces", status=2).talk
         call("init", "faces", "--force")
         (tmp_path / "empty").mkdir()
         assert "NAME/*.jpg" in call("init", "empty", "-o", "y.yaml", status=2).talk
@@ -330,7 +330,7 @@ class TestYourOwn:
 
     def test_new_refuses(self, call):
         call("new", "model", "my-net")
-        assert "is there already" in call("new", "model", "my_net", status=2).talk
+        assert "already exists" in call("new", "model", "my_net", status=2).talk
         assert "Did you mean 'model'?" in call("new", "modle", "x", status=2).talk
         assert "needs a name of letters" in call("new", "task", "3", status=2).talk
 

@@ -104,7 +104,7 @@ class TestModels:
     @pytest.mark.parametrize(
         ("entry", "message"),
         [
-            ({"model": "dlib-resnt"}, "There is no model 'dlib-resnt'."),
+            ({"model": "dlib-resnt"}, "Unknown model 'dlib-resnt'."),
             ({"model": "no.py"}, "no.py does not exist."),
             ({"model": "net.py:Nte"}, "has no class 'Nte'. Did you mean 'Net'?"),
             ({"model": "net:far"}, "must be a class that extends BaseModel or RecordedModel."),
@@ -166,7 +166,7 @@ class TestTasks:
     @pytest.mark.parametrize(
         ("entry", "message"),
         [
-            ({"task": "acuracy"}, "There is no task 'acuracy'."),
+            ({"task": "acuracy"}, "Unknown task 'acuracy'."),
             ({"task": "accuracy"}, "AccuracyTask needs 'pairs'."),
             ({"task": "accuracy", "pairs": "no.csv"}, "no.csv does not exist"),
             ({"task": "accuracy", "pairs": "pairs.csv", "true_label": "sam"}, "Got 'sam' instead."),

@@ -59,7 +59,7 @@ def test_prepare_writes_an_experiment_that_validates(name, facebench, tmp_path):
     assert experiment["models"]["dlib-resnet"]["align"] is (name != "packs")
     facebench("validate", written[0])
     again = facebench("data", "prepare", name, "--root", "root", "-o", "made", status=2)
-    assert "is there already" in again.talk
+    assert "already exists" in again.talk
     facebench("data", "prepare", name, "--root", "root", "-o", "made", "--force")
 
 

@@ -70,7 +70,7 @@ def test_six_commands_lead_to_people_networks_and_the_ceiling(six, tmp_path, mon
     # Again, nothing is replaced, and the stimuli are those that are there.
     refused = CliRunner().invoke(app, shlex.split(six[2])[1:])
     assert refused.exit_code == 2
-    assert "experiment.yaml is there already" in refused.stderr
+    assert "experiment.yaml already exists" in refused.stderr
     stamp = (tmp_path / "stimuli" / "manifest.json").stat().st_mtime_ns
     call(f"{six[2]} -o second.yaml --quiet")
     assert (tmp_path / "stimuli" / "manifest.json").stat().st_mtime_ns == stamp

@@ -523,7 +523,7 @@ def _what_is_there(missing: Sequence[str], folder: Path) -> str:
         if others:
             name, beside = next(iter(others.items()))
             return (
-                f" {len(others)} of them are there with another suffix or case: {name!r} as "
+                f" {len(others)} of them exist with another suffix or case: {name!r} as "
                 f"{beside[0]!r}. Write the names as the files have them."
             )
     except (OSError, ValueError):

@@ -97,7 +97,7 @@ def find_face_set(name: str) -> FaceSet:
     if name not in FACE_SETS:
         begun = [known for known in FACE_SETS if name and known.startswith(name)]
         hint = f" Did you mean {' or '.join(begun)}?" if begun else did_you_mean(name, FACE_SETS)
-        msg = f"There is no data set {name!r}. Known are: {', '.join(FACE_SETS)}.{hint}"
+        msg = f"Unknown data set {name!r}. Available: {', '.join(FACE_SETS)}.{hint}"
         raise UnknownNameError(msg)
     return FACE_SETS[name]
 
@@ -182,7 +182,7 @@ def _lists(
         ]
         if len(paths) > 1 and len({path.read_bytes() for path in paths}) > 1:
             msg = (
-                f"{official.file} is there {len(paths)} times below {root}, with different "
+                f"{official.file} exists {len(paths)} times below {root}, with different "
                 f"content: {', '.join(map(str, paths[:SHOWN]))}. Give a --root with one of them."
             )
             raise InputError(msg)
@@ -235,8 +235,8 @@ def _read(official: PairList, path: Path, remarks: list[str]) -> pd.DataFrame:
     elif pairs["fold"].nunique() == 1:
         pairs["fold"] = folds_in_order(pairs["same"].tolist(), official.folds)
         remarks.append(
-            f"{path.name} does not come in {official.folds} blocks of genuine then impostor pairs: "
-            "the pairs of each class were distributed over the folds in their order."
+            f"{path.name} does not consist of {official.folds} blocks of genuine then impostor "
+            "pairs: the pairs of each class were distributed over the folds in their order."
         )
     for column, side in zip(IDENTITY_COLUMNS, PAIR_COLUMNS, strict=True):
         pairs[column] = [_person(official.format, PurePosixPath(name)) for name in pairs[side]]

@@ -63,7 +63,8 @@ class FaceFolder:
     def why_no_pairs(self) -> str:
         """Why there are no pairs of both kinds; '' where there are."""
         if not self.people:
-            return f"The {len(self.images)} images of {self.path} lie in no folders. {self.offer}"
+            n_images = len(self.images)
+            return f"The {n_images} images of {self.path} are not sorted into folders. {self.offer}"
         if len(self.people) == 1:
             (who,) = self.people
             return (

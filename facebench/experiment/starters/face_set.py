@@ -74,7 +74,7 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
     Raises
     ------
     InputError
-        If a file is there already.
+        If a file already exists.
     """
     import pandas as pd
 
@@ -93,7 +93,7 @@ def write_face_set(prepared: PreparedSet, folder: Path, *, replace: bool = False
     paths = [folder / name for name in tables]
     for path in (experiment, *paths):
         if path.exists() and not replace:
-            msg = f"{path} is there already. Choose another --output, or --force to replace it."
+            msg = f"{path} already exists. Choose another --output, or --force to replace it."
             raise InputError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     for path, table in zip(paths, tables.values(), strict=True):

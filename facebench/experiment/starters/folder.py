@@ -152,7 +152,7 @@ def write_starter(
     Raises
     ------
     InputError
-        If a file is there already, or the folder holds nothing that can be asked.
+        If a file already exists, or the folder holds nothing that can be asked.
     """
     return _Writer(faces, experiment, request or StarterRequest(), replace).write()
 
@@ -216,7 +216,7 @@ class _Writer:
                 msg = f"{path} is given to be read and cannot be written. Choose another --output."
                 raise InputError(msg)
             if path.exists() and not self._may_replace:
-                msg = f"{path} is there already. Choose another --output, or --force to replace it."
+                msg = f"{path} already exists. Choose another --output, or --force to replace it."
                 raise InputError(msg)
 
     def _person(self, image: str) -> str:
@@ -438,7 +438,7 @@ class _Writer:
         """Plan to write a description of trials; one that is there is never replaced."""
         if description.exists() and description.read_text(encoding="utf-8") != text:
             msg = (
-                f"{description} is there already. To use it, give --people {description}; else "
+                f"{description} already exists. To use it, give --people {description}; else "
                 "move it away."
             )
             raise InputError(msg)

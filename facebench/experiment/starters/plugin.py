@@ -108,7 +108,7 @@ def write_plugin(kind: str, name: str, folder: Path) -> tuple[Path, Path]:
     UnknownNameError
         If there is no such kind.
     InputError
-        If the name gives none for a class, or a file is there already.
+        If the name gives none for a class, or a file already exists.
     """
     if kind not in KINDS:
         msg = (
@@ -136,7 +136,7 @@ def write_plugin(kind: str, name: str, folder: Path) -> tuple[Path, Path]:
     }
     for path in texts:
         if path.exists() or path.is_symlink():
-            msg = f"{path} is there already. Choose another name or move it away."
+            msg = f"{path} already exists. Choose another name or move it away."
             raise InputError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     for path, template in texts.items():

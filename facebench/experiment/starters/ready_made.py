@@ -62,7 +62,7 @@ def write_ready_made(
     images : Path, optional
         The folder of its images, in place of the one it names.
     replace : bool, default False
-        Whether a file that is there already is replaced.
+        Whether an existing file is replaced.
 
     Returns
     -------
@@ -74,12 +74,12 @@ def write_ready_made(
     UnknownNameError
         If there is none of that name.
     InputError
-        If the file is there already, or there is no such folder of images.
+        If the file already exists, or there is no such folder of images.
     """
     text = text_of(name)
     path = Path(f"{name.removesuffix('.yaml')}.yaml") if target is None else target
     if path.exists() and not replace:
-        msg = f"{path} is there already. Choose another --output, or --force to replace it."
+        msg = f"{path} already exists. Choose another --output, or --force to replace it."
         raise InputError(msg)
     if images is not None:
         if not images.is_dir():

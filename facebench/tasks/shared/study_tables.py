@@ -174,8 +174,8 @@ class StudyTables:
             row = int(keys.duplicated().argmax())
             msg = (
                 f"Each image is tested once in a list. {self.test_images[row]!r:.200} of "
-                f"{self._row(row)} is there again; name lists in a column {self._list_column!r} if "
-                "there are several."
+                f"{self._row(row)} occurs more than once; name lists in a column "
+                f"{self._list_column!r} if there are several."
             )
             raise PairsError(msg)
         missing = sorted(set(self.lists[1].tolist()) - set(self.lists[0].tolist()))

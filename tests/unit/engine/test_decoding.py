@@ -117,7 +117,7 @@ def test_an_image_replaced_as_it_is_decoded_is_never_taken_for_what_it_was(
     model = Net(paths[3], lambda: swap(file, new), put_back)
     with pytest.raises(ImageError, match="of 6 images") as caught:
         run(model, paths, store, workers, "stop")
-    told = "changed while the run" if way == "replaced" else "changes all the time"
+    told = "changed while the run" if way == "replaced" else "keeps changing"
     assert told in str(caught.value)
     assert str(paths[3]) in str(caught.value)
     # Put back, it has the numbers that it always had.

@@ -17,7 +17,7 @@ from facebench.experiment.config import load_config
 ENTRIES = "models: dlib-resnet\ntasks: {a: {task: accuracy, pairs: p.csv}}\n"
 
 KNOWN = (
-    "Known are: name, images, distance, models, tasks, device, batch_size, num_workers, "
+    "Settings: name, images, distance, models, tasks, device, batch_size, num_workers, "
     "on_bad_image, on_no_face, cache, packs, precision, decoder, memory_format, accelerate, "
     "max_memory, export_embeddings, export_pairs, seed, output, report, layer_choice, plots, "
     "figures, plugins, include."
@@ -25,7 +25,7 @@ KNOWN = (
 
 # The whole message of each mistake: a change here is a change people see.
 GOLDEN = [
-    (ENTRIES + "bach_size: 3", f"x.yaml:3:1: There is no setting 'bach_size'. Did you mean 'batch_size'? {KNOWN}"),
+    (ENTRIES + "bach_size: 3", f"x.yaml:3:1: Unknown setting 'bach_size'. Did you mean 'batch_size'? {KNOWN}"),
     (ENTRIES + "batch_size: x", "x.yaml:3:1: batch_size must be a whole number. Got 'x'."),
     (ENTRIES + "batch_size: 0", "x.yaml:3:1: batch_size must be greater than or equal to 1. Got 0."),
     (ENTRIES + "seed: 1.5", "x.yaml:3:1: seed must be a whole number. Got 1.5."),

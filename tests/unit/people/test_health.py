@@ -71,7 +71,7 @@ def test_what_is_odd_is_said(table, change, says):
         own = table.loc[of(table, "p01"), "rt"].to_numpy()
         changed = table.copy()
         changed.loc[of(table, "p02"), "rt"] = own
-        assert "1 series of RTs are there twice, such as that of p01 of p01.csv and p02 of" in (
+        assert "1 series of RTs occur twice, such as that of p01 of p01.csv and p02 of" in (
             findings(changed)
         )
         return

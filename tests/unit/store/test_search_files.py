@@ -62,7 +62,7 @@ def test_pipes_and_other_searches_are_not_used(
     assert "other embeddings, probes or settings" in caplog.text
     path = write_part(tmp_path, other, "rows").rename(tmp_path / f"{part.digest}.0-1.x.search")
     assert find_parts(tmp_path, part.digest) == []
-    assert "another search than its name says" in caplog.text
+    assert "another search than its name indicates" in caplog.text
     path.unlink()
     os.mkfifo(path)
     assert find_parts(tmp_path, part.digest) == []

@@ -230,7 +230,7 @@ def test_people_are_drawn_beside_networks(tmp_path: Path) -> None:
         ({"contrast": (0, 3)}, PairsError, "names the level 3, of which .* has no pairs"),
         ({"contrast": (0, 0)}, InputError, "two different levels"),
         ({"factors": ("a", "b")}, InputError, "use EffectTask"),
-        ({"measure": "dprime", "criterion": 0.7}, InputError, "is of shares"),
+        ({"measure": "dprime", "criterion": 0.7}, InputError, "is fitted to proportions"),
     ],
 )
 def test_bad_input_is_one_clear_error(

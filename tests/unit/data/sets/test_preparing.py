@@ -190,7 +190,7 @@ class TestWhatIsWrong:
         lines = path.read_text(encoding="utf-8").splitlines()
         write(path, "\n".join(sorted(lines)))
         found = prepare_face_set("rfw", tmp_path)
-        assert any("does not come in 10 blocks" in remark for remark in found.remarks)
+        assert any("does not consist of 10 blocks" in remark for remark in found.remarks)
         assert found.lists[0].pairs["fold"].nunique() == FOLDS
 
     def test_folders_that_are_not_there(self, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class TestNothingIsOverwritten:
     def test_experiments_and_tables(self, begin, tmp_path):
         begin()
         before = (tmp_path / "x.yaml").read_bytes()
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="already exists"):
             begin()
         begin(replace=True)
         assert (tmp_path / "x.yaml").read_bytes() == before

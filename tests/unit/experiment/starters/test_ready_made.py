@@ -108,7 +108,7 @@ def test_copying(tmp_path):
     (tmp_path / "my $faces").mkdir()
     path = write_ready_made("lfw", tmp_path / "x.yaml", images=tmp_path / "my $faces")
     assert load_config(path).settings.images == tmp_path / "my $faces"
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         write_ready_made("lfw", path)
     write_ready_made("lfw.yaml", path, replace=True)
     with pytest.raises(InputError, match="does not exist"):

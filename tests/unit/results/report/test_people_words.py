@@ -66,7 +66,7 @@ def test_measures_equivalence_groups_and_error_consistency_are_told():
 
 def test_a_difference_without_an_interval_is_not_called_larger():
     measured = {"AUC": (0.9, 0.85, 0.94), "AUC Difference from People": (0.3, None, None)}
-    people = rows("People", "", **{"AUC": (0.6, 0.55, 0.65)})
+    people = rows("People", "", AUC=(0.6, 0.55, 0.65))
     [said] = people_sentences(
         rows("net", "default", **measured), people, TaskFacts("AccuracyTask"), {"net": "default"}
     )
