@@ -171,11 +171,6 @@ class Registry:
             return SklearnDistance(entry.target.partition(":")[2])
         return import_target(entry.target, self.kind)
 
-    def name_of(self, thing: Any) -> str | None:
-        """Tell the name a class or function is known by, if it has one."""
-        target = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', '')}"
-        return next((entry.name for entry in self.entries() if entry.target == target), None)
-
     def register(self, name: str) -> Callable[[T], T]:
         """Make a decorator that gives a class or function a name.
 

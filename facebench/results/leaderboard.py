@@ -34,7 +34,7 @@ from facebench.tasks.measures import Measure, headlines, measures_for
 from facebench.types import StrPath
 from facebench.utils.files import write_csv
 
-__all__ = ["Leaderboard", "leaderboard", "write_leaderboard"]
+__all__ = ["Leaderboard", "leaderboard"]
 
 COLUMNS = {
     "task": "string",
@@ -216,29 +216,6 @@ def leaderboard(
     found, notes = load_runs(runs)
     made = _ranked(found, notes, layer_choice)
     return made if output is None else replace(made, path=made.write(output))
-
-
-def write_leaderboard(
-    runs: Sequence[Path], output: Path, *, layer_choice: str = "same pairs"
-) -> Path:
-    """Write the leaderboard of many runs; see `leaderboard`.
-
-    Parameters
-    ----------
-    runs : sequence of Path
-        Their folders.
-    output : Path
-        The file.
-    layer_choice : {'same pairs', 'held-out'}
-        See `leaderboard`.
-
-    Returns
-    -------
-    Path
-        The file: it needs no other file and no network.
-    """
-    leaderboard(runs, output, layer_choice=layer_choice)
-    return Path(output)
 
 
 def _ranked(runs: Sequence[Run], notes: Sequence[str], layer_choice: str) -> Leaderboard:

@@ -13,7 +13,7 @@ from facebench.errors import InputError
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.reader import load_run
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
@@ -44,7 +44,8 @@ def test_people_are_a_reference_and_old_runs_stay_readable(tmp_path):
     summary = pd.read_csv(folder.path / "models_unified_results.csv")
     assert summary["Model Name"].tolist() == ["good", "poor", "People"]
     assert run.headline()["model"].isin(["good", "poor"]).all()
-    page = write_leaderboard([folder.path], tmp_path / "board.html").read_text(encoding="utf-8")
+    leaderboard([folder.path], tmp_path / "board.html")
+    page = (tmp_path / "board.html").read_text(encoding="utf-8")
     assert '"People"' in page
     assert set(compare_runs(folder.path, folder.path).numbers["model"]) == {"good", "poor"}
     manager.add_models(ScoresModel("People", tmp_path / "good.csv", "distance"))

@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 from facebench import load_run
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.report.run_page import write_report
 from support.axe import axe_source, violations
 from support.browser import browser
@@ -33,7 +33,7 @@ def pages(tmp_path_factory):
         "run": first,
         "report": write_report(first),
         "compare": runs / "compare.html",
-        "leaderboard": write_leaderboard([first, second], runs / "leaderboard.html"),
+        "leaderboard": leaderboard([first, second], runs / "leaderboard.html").path,
     }
 
 

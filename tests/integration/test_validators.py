@@ -12,7 +12,7 @@ import pytest
 
 from facebench import load_run
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
 from support.measured import with_estimates
@@ -39,7 +39,7 @@ def test_pages_have_no_errors(tmp_path):
     pages = [tmp_path / f"{name}.html" for name in ("report", "compare", "leaderboard", "notebook")]
     write_report(first, pages[0])
     compare_runs(first, second, pages[1])
-    write_leaderboard([first, second], pages[2])
+    leaderboard([first, second], pages[2])
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>A run</title></head>'
     )

@@ -14,7 +14,7 @@ from facebench.cli import app
 from facebench.errors import RunFolderError
 from facebench.results.checksums import changed_tables, checksums_of_tables
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.reader import load_run
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
@@ -78,7 +78,7 @@ def test_readers_of_runs_refuse_a_changed_table(run, saved, tmp_path):
     for read in (
         lambda: write_report(run, tmp_path / "page.html"),
         lambda: compare_runs(run, saved),
-        lambda: write_leaderboard([run], tmp_path / "board.html"),
+        lambda: leaderboard([run], tmp_path / "board.html"),
         lambda: load_run(run).headline(),
     ):
         with pytest.raises(RunFolderError, match=r"results\.parquet must be a table as the run"):

@@ -12,7 +12,7 @@ import pytest
 from facebench import load_run
 from facebench.errors import RunFolderError
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.report.measure_data import effect_data
 from facebench.results.report.run_page import write_report
 from facebench.results.run_folder import RunFolder
@@ -47,7 +47,7 @@ def test_pages_are_well_formed_and_name_no_address(runs, tmp_path, page):
     elif page == "compare":
         compare_runs(*runs, target)
     else:
-        write_leaderboard(runs, target)
+        leaderboard(runs, target)
     text = target.read_text(encoding="utf-8")
     parser = Nesting()
     parser.feed(text)
