@@ -27,7 +27,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from facebench.results.compare import compare_runs
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.report.run_page import write_report
 from support.axe import axe_source, violations
 from support.browser import browser
@@ -58,7 +58,7 @@ def make_pages(folder: Path, names: Sequence[str], run: Path | None) -> dict[str
         if name == "report":
             write_report(first, page)
         elif name == "leaderboard":
-            write_leaderboard([first, second], page)
+            leaderboard([first, second], page)
         else:
             compare_runs(first, second, page)
     if run is not None:

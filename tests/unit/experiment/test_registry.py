@@ -45,8 +45,7 @@ def test_every_public_model_and_task_has_a_name():
 
 
 def test_a_class_is_found_by_its_own_name_too():
-    assert MODELS.get("DlibResNetModel") is MODELS.get("dlib-resnet")
-    assert MODELS.name_of(facebench.DlibResNetModel) == "dlib-resnet"
+    assert MODELS.get("DlibResNetModel") is MODELS.get("dlib-resnet") is facebench.DlibResNetModel
     assert "DlibResNetModel" in MODELS
     assert "nothing" not in MODELS
 

@@ -12,7 +12,7 @@ from facebench.metrics.uncertainty.influence import auc_influence, linear_replic
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.spread import Replicates
 from facebench.results.held_out import HELD_OUT_COLUMNS, held_out_replicates
-from facebench.results.leaderboard import write_leaderboard
+from facebench.results.leaderboard import leaderboard
 from facebench.results.report.run_page import write_report
 from support.small_run import LAYERS, save_small_run
 
@@ -110,7 +110,7 @@ def test_headlines_everywhere_take_layers_chosen_on_other_people(tmp_path):
             assert "other people" in after.ci_method
         else:
             assert after[:13] == before[:13]
-    board = write_leaderboard([small_run], tmp_path / "b.html", layer_choice="held-out").read_text()
+    board = leaderboard([small_run], tmp_path / "b.html", layer_choice="held-out").path.read_text()
     cells = json.loads(re.search(r'id="board".*?json">(.*?)</script>', board, re.S).group(1))
     shown = [row for row, extra in zip(cells["rows"], cells["extra"], strict=True) if not extra]
     for row in shown:
@@ -119,7 +119,7 @@ def test_headlines_everywhere_take_layers_chosen_on_other_people(tmp_path):
     assert "judged on" in board
     for function in (
         run.headline,
-        lambda layer_choice: write_leaderboard([small_run], "x", layer_choice=layer_choice),
+        lambda layer_choice: leaderboard([small_run], "x", layer_choice=layer_choice),
     ):
         with pytest.raises(InputError, match="'layer_choice' parameter"):
             function("best")

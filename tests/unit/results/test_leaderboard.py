@@ -10,7 +10,6 @@ from scipy.stats import rankdata
 from facebench import leaderboard, load_run
 from facebench.errors import InputError
 from facebench.results.comparison.paired import Evidence, tie_groups
-from facebench.results.leaderboard import write_leaderboard
 from facebench.results.pair_rows import saved_layers
 from support.copied_run import change_tables, copied_run
 from support.small_run import draw_pairs, save_small_run
@@ -18,7 +17,7 @@ from support.small_run import draw_pairs, save_small_run
 
 @pytest.mark.slow
 def test_leaderboard_ranks_all_runs(runs, tmp_path):
-    page = write_leaderboard(runs, tmp_path / "board.html").read_text(encoding="utf-8")
+    page = leaderboard(runs, tmp_path / "board.html").path.read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="board".*?json">(.*?)</script>', page, re.DOTALL).group(1))
     auc = [
         row
@@ -34,7 +33,7 @@ def test_leaderboard_ranks_all_runs(runs, tmp_path):
     assert letters[0].startswith("a")
     assert "chosen on the same pairs" in page
     with pytest.raises(InputError, match="one run or more"):
-        write_leaderboard([], tmp_path / "none.html")
+        leaderboard([], tmp_path / "none.html")
 
 
 @pytest.mark.slow
@@ -47,7 +46,7 @@ def test_leaderboard_ranks_other_pairs_apart(tmp_path):
     draw_pairs(tmp_path / "b")
     pairs.iloc[::-1].to_csv(tmp_path / "b" / "pairs.csv", index=False)
     other = save_small_run(tmp_path / "b", tmp_path / "runs", 0)
-    page = write_leaderboard([one, other], tmp_path / "board.html").read_text(encoding="utf-8")
+    page = leaderboard([one, other], tmp_path / "board.html").path.read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="board".*?json">(.*?)</script>', page, re.DOTALL).group(1))
     tasks = {row[0] for row in data["rows"] if row[1] == "AUC"}
     assert len(tasks) == 2
@@ -60,7 +59,7 @@ def test_a_run_that_its_manifest_names_otherwise_is_ranked(tmp_path):
     path = run / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**manifest, "run": "another"}), encoding="utf-8")
-    page = write_leaderboard([run], tmp_path / "board.html").read_text(encoding="utf-8")
+    page = leaderboard([run], tmp_path / "board.html").path.read_text(encoding="utf-8")
     assert '"AUC"' in page
 
 
