@@ -1,4 +1,8 @@
-"""The demo: faces, versions of them, pair tables for all four kinds of task, and the experiment."""
+"""The demo: faces, versions of them, pair tables for all four kinds of task, and the experiment.
+
+`prepare_rendered_faces` and `prepare_photographs` make the stimuli and tables in a folder,
+`write_experiment` the YAML file that `facebench run` takes. The same seed gives the same files.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """A run: models x layers x tasks, measured once and kept.
 
-`manager.MultiModelTaskManager` is the entry point. `measurement` applies one task to what one
-model returned, and `estimates` makes the intervals. `failures` keeps a run going when a part of it
-fails, and `task_images` lists the images that a task names.
+`manager.MultiModelTaskManager` is the entry point. `passes` says what goes through a network for
+which tasks, `planning` what a run would do, `shards` does a machine's share. `model_tasks` takes a
+model's tasks one by one: `measurement` applies each to what the model returned, `estimates` makes
+the intervals, `run_tables` keeps the results and `run_export` writes them. `failures` keeps a run
+going when a part of it fails.
 """

@@ -1,4 +1,10 @@
-"""Tables of image pairs: reading the field's formats, building them, and finding their images."""
+"""Tables of image pairs: reading the field's formats, building them, and finding their images.
+
+`read_pairs` reads any table into a DataFrame with the columns img1, img2 and those of the file, in
+its order; `reading` chooses the format, a module each. `finding.find_images` turns names into files
+below a folder, and names all that are missing at once. `building` makes genuine and impostor pairs
+of a folder. Names are relative and written with slashes.
+"""
 
 from facebench.data.pairs.agedb import read_agedb_pairs
 from facebench.data.pairs.bfw import read_bfw_pairs
