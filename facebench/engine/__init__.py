@@ -1,10 +1,10 @@
 """The engine: images to embeddings and distances, each image once, within a memory budget.
 
 `run_model` takes a model and an `EmbeddingRequest` (which images, layers, pairs) and gives
-`Embeddings`. `pass_plan` decides what is stored, kept or streamed, for a run and for its plan alike;
-`model_pass` carries it out; `loading` decodes, `forward` runs the network, `cache` and `fingerprint`
-stand between the engine and the store. Images are numbers from 0 in an `ImageIndex`; embeddings are
-float32, [n, D].
+`Embeddings`. `pass_plan` decides what is stored, kept or streamed, for a run and for its plan
+alike; `model_pass` carries it out; `loading` decodes, `forward` runs the network, `cache` and
+`fingerprint` stand between the engine and the store. Images are numbers from 0 in an `ImageIndex`;
+embeddings are float32, [n, D].
 """
 
 from facebench.engine.comparisons import PairsOfTask
