@@ -202,7 +202,7 @@ def status(file: File, packs: PackFolder = None, overrides: Overrides = None) ->
     packs, name = config.settings.packs, config.settings.name
     found, searches = (read_statuses(packs, name, step) for step in get_args(Step))
     if not found and not searches:
-        talk().result(f"No shard of {name!r} has begun in {packs}.")
+        talk().result(f"No shard of {name!r} has started in {packs}.")
         talk().data({"shards": 0, "states": {}, "each": []})
         return
     told: dict[str, Any] = {"shards": 0, "states": {}, "images_per_second": 0, "each": []}

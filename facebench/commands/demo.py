@@ -32,9 +32,9 @@ def demo(
         typer.Option(min=3, help="How many people. [default: 30 rendered, at most 60 real]"),
     ] = None,
     photographs: Annotated[
-        int, typer.Option(min=2, help="How many photographs of each, at most.")
+        int, typer.Option(min=2, help="Maximum number of photographs of each.")
     ] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
     """Compare two networks on faces that facebench renders itself.
 
@@ -59,7 +59,7 @@ def demo(
     if stimuli.left_out:
         more = " …" if len(stimuli.left_out) > _SHOWN else ""
         talk().say(
-            f"Photographs left out, since no face was found: {len(stimuli.left_out)} "
+            f"Photographs left out because no face was found: {len(stimuli.left_out)} "
             f"({', '.join(stimuli.left_out[:_SHOWN])}{more})"
         )
     if data is None:

@@ -38,7 +38,9 @@ def doctor(
         typer.Option("--pairs", metavar="FILE", help="Pairs of these faces, with a column 'same'."),
     ] = None,
     arguments: ModelArguments = None,
-    n_pairs: Annotated[int, typer.Option("--number", min=10, help="Genuine pairs, at most.")] = 100,
+    n_pairs: Annotated[
+        int, typer.Option("--number", min=10, help="Maximum number of genuine pairs.")
+    ] = 100,
 ) -> None:
     """Show versions, devices, free memory, and what is missing.
 

@@ -199,7 +199,7 @@ def _errors_told(status: int) -> Iterator[None]:
         _tell(error)
         raise typer.Exit(status) from error
     except KeyboardInterrupt as error:
-        kept = "What is finished is kept; run the same command again to go on."
+        kept = "What is finished is kept; run the same command again to continue."
         told = " ".join(getattr(error, "__notes__", [kept]))
         typer.echo(f"Interrupted. {told}", err=True)
         raise typer.Exit(INTERRUPTED) from error

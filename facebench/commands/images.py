@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["align", "decode_all", "pairs", "stimuli"]
 
 Faces = Annotated[Path, typer.Argument(metavar="FACES", help="A folder of NAME/*.jpg.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
 Identity = Annotated[
     str | None,
     typer.Option(
@@ -125,9 +125,9 @@ def stimuli(
             autocompletion=_conditions,
         ),
     ] = None,
-    people: Annotated[int | None, typer.Option(min=1, help="How many people, at most.")] = None,
+    people: Annotated[int | None, typer.Option(min=1, help="Maximum number of people.")] = None,
     photographs: Annotated[
-        int | None, typer.Option(min=1, help="How many photographs of each, at most.")
+        int | None, typer.Option(min=1, help="Maximum number of photographs of each.")
     ] = None,
     whole: Annotated[
         bool, typer.Option("--whole", help="Keep whole photographs instead of aligned faces.")

@@ -80,7 +80,7 @@ def simulate(
         Literal["same-different", "rating"], typer.Option(help="What observers are asked.")
     ] = "same-different",
     participants: Annotated[int, typer.Option(min=1, help="How many observers.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write trials of simulated observers.

@@ -93,7 +93,7 @@ def init(
     most: Annotated[
         int, typer.Option("--pairs", min=1, help="Pairs of one person, at most.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files of that name.")] = False,
     experiment: Annotated[
         str | None,

@@ -181,7 +181,7 @@ def _sentence(dotted: str, problem: Mapping[str, Any]) -> str:
     if kind == "missing":
         if key in NAMED:
             return f"The configuration lacks {key!r}: name at least one."
-        return f"{dotted.rpartition('.')[0]} lacks {key!r}, which says what it is."
+        return f"{dotted.rpartition('.')[0]} lacks {key!r}, which states its kind."
     said = problem["msg"].removeprefix("Input should ").removeprefix("Value error, ")
     expected = _EXPECTED.get(kind, said)
     hint = ""

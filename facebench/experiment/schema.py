@@ -66,7 +66,7 @@ class SeriesPoint(_Checked):
     """Where a model stands in a series of checkpoints."""
 
     of: str = Field(min_length=1, description="The series.")
-    x: float = Field(description="Its place: epoch, step, size of the training set …")
+    x: float = Field(description="Its value: epoch, step, size of the training set …")
     label: str = Field("Checkpoint", description="What x is, for figures.")
     log: bool = Field(False, description="Whether figures have a logarithmic axis.")
 
@@ -126,7 +126,7 @@ class ExperimentSettings(_Checked):
     )
     on_no_face: Literal["keep", "skip", "stop"] | None = Field(
         None,
-        description="What becomes of images in which a model that aligns finds no face: 'keep' "
+        description="What happens to images in which a model that aligns finds no face: 'keep' "
         "their central cut, 'skip' their pairs, or 'stop' their task. Default: kept, but a task "
         "stops if they are unevenly spread over its conditions.",
     )
@@ -176,7 +176,7 @@ class ExperimentSettings(_Checked):
         description="What the distances of every pair are written as, a file per model, layer and "
         "task: 'csv', 'parquet', or 'auto', which is parquet for tables of more than 100,000 rows.",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all that is drawn at random.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Random seed.")
     output: Path = Field(Path("runs"), description="Folder for the results of runs.")
     report: bool = Field(True, description="Whether a run ends with a report.html.")
     layer_choice: Literal["same pairs", "held-out"] = Field(

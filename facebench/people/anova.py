@@ -148,7 +148,7 @@ def _complete(cells: pd.DataFrame, within: list[str]) -> tuple[pd.DataFrame, lis
     if complete[_PARTICIPANT].nunique() < 2:
         msg = (
             f"{complete[_PARTICIPANT].nunique()} participants have values in all {n_cells} "
-            f"conditions of {listed(within)}. Two are the least."
+            f"conditions of {listed(within)}. At least two are needed."
         )
         raise InputError(msg)
     return complete, notes

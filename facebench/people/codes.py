@@ -152,7 +152,7 @@ def coded_responses(
         used = {plain_code(cell) for cell in known}
         one, other = ("same", "different") if said.kind == "same-different" else ("old", "new")
         notes = [
-            f"Responses were taken as {high} = {one} and {low} {other}. `response` says it."
+            f"Responses were taken as {high} = {one} and {low} {other}. Set `response` if not."
             for high, low in (("1", "0"), ("yes", "no"))
             if used & {high, low}
         ]

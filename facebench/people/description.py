@@ -146,7 +146,7 @@ class CatchTrials(_Checked):
     """Trials with an obvious answer."""
 
     rows: _Rows = Field(min_length=1, description="Which trials they are.")
-    accuracy: float = Field(ge=0, le=1, description="The least accuracy in them.")
+    accuracy: float = Field(ge=0, le=1, description="Minimum accuracy in them.")
 
 
 def _as_bound(value: Any) -> Any:
@@ -161,13 +161,13 @@ class Exclusions(_Checked):
     """Which trials and which participants are left out."""
 
     rt: tuple[_Bound, _Bound] | None = Field(
-        None, description="Least and greatest RT in seconds; trials outside are left out."
+        None, description="Minimum and maximum RT in seconds; trials outside are left out."
     )
 
     @model_validator(mode="after")
     def _ordered(self) -> Exclusions:
         if self.rt is not None and None not in self.rt and not self.rt[0] < self.rt[1]:  # type: ignore[operator]
-            msg = f"have the least RT first under 'rt', not {list(self.rt)}"
+            msg = f"have the minimum RT first under 'rt', not {list(self.rt)}"
             raise ValueError(msg)
         return self
 
@@ -175,7 +175,7 @@ class Exclusions(_Checked):
         None, gt=0, description="Trials more SDs than this from the participant's mean RT."
     )
     missing: float | None = Field(
-        None, ge=0, le=1, description="Participants with a greater share of missing responses."
+        None, ge=0, le=1, description="Participants with a larger proportion of missing responses."
     )
     accuracy: float | None = Field(
         None, ge=0, le=1, description="Participants with a lower accuracy."

@@ -102,7 +102,7 @@ def read_file(path: Path, description: TrialsDescription, wanted: Iterable[str])
     suffix = path.suffix.lower()
     names = [name for name in wanted if not name.isdecimal()]
     if suffix not in SUFFIXES:
-        msg = f"{path} is of no format that trials can be read from: {', '.join(SUFFIXES)}."
+        msg = f"{path} is not in a format that trials can be read from: {', '.join(SUFFIXES)}."
         raise InputError(msg)
     with readable(path, f"the {suffix} file"):
         if suffix == ".parquet":

@@ -380,7 +380,8 @@ class TableReader:
             median = float(rt[rt.abs() != float("inf")].median())
             unit = "s" if median < _SECONDS_BELOW else "ms"
             self.notes.append(
-                f"RTs were taken to be in {unit}: their median is {median:.3g}. `rt_unit` says it."
+                f"RTs were taken to be in {unit}: their median is {median:.3g}. "
+                "Set `rt_unit` if not."
             )
         return rt / 1000 if unit == "ms" else rt
 

@@ -438,7 +438,7 @@ class TestShards:
         from facebench.engine.sharding import Shard
         from facebench.run.shard_status import StatusFile
 
-        assert "No shard of 'x' has begun" in call("status", "x.yaml").out
+        assert "No shard of 'x' has started" in call("status", "x.yaml").out
         for number, state in enumerate(["done", "failed", "running"]):
             StatusFile(tmp_path / "shared packs", "x", Shard(number, 4), {}).end(state, "why")
         done = call("status", "x.yaml")

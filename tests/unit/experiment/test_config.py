@@ -38,7 +38,7 @@ GOLDEN = [
     ("tasks: a", "x.yaml:1:1: The configuration lacks 'models': name at least one."),
     ("models: {}\ntasks: a", "x.yaml:1:1: models must name at least one. Got an empty mapping."),
     ("models: 3\ntasks: a", "x.yaml:1:1: models must be a mapping. Got 3."),
-    ("models: a\ntasks: {a: {pairs: x}}", "x.yaml:2:9: tasks.a lacks 'task', which says what it is."),
+    ("models: a\ntasks: {a: {pairs: x}}", "x.yaml:2:9: tasks.a lacks 'task', which states its kind."),
     ("models: a\ntasks: {a: [1]}", "x.yaml:2:9: tasks.a must be a mapping. Got [1]."),
     ("models: {a: {model: b, layers: {c: d}}}\ntasks: a", "x.yaml:1:24: models.a.layers must be a list. Got a mapping (c)."),
     ("models: {a: {model: b, seeds: [x]}}\ntasks: a", "x.yaml:1:32: models.a.seeds.0 must be a whole number. Got 'x'."),

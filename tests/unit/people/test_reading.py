@@ -127,7 +127,7 @@ def test_what_is_wrong_is_said_with_file_and_row(psychopy, description, says):
         ("participant,img1,img2,respnse", "p,a,b,1", {"columns": {"respnse": "respnse"}},
          "did you mean 'response'"),
         ("participant,img1,img2,response,rt", "p,a,b,1,1", {"exclude": {"rt": [5, 0.2]}},
-         "least RT first"),
+         "minimum RT first"),
         ("participant,img1,img2,response,rt", "p,a,b,1,\"1,234\"", {}, "Got '1,234'"),
         ("participant,target,alt1,alt2,response", "p,a,c,c,1", {"kind": "choice"},
          "row 2: alt1 and alt2 are the same image, 'c'"),
@@ -395,7 +395,7 @@ def test_a_table_in_this_form_needs_no_mapping(tmp_path, suffix):
     assert trials.groups == ["x", "y"]
     np.testing.assert_array_equal(trials.table["response"], [1, 0, np.nan])
     assert list(trials.table["confidence"]) == [1, 2.5, 3]
-    assert trials.notes == ("Responses were taken as 1 = old and 0 new. `response` says it.",)
+    assert trials.notes == ("Responses were taken as 1 = old and 0 new. Set `response` if not.",)
 
 
 def test_excel_without_its_package_is_one_sentence(tmp_path, monkeypatch):
