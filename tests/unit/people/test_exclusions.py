@@ -38,7 +38,8 @@ def read(folder, **rules):
 @pytest.mark.parametrize(
     ("rules", "left", "n", "note"),
     [
-        ({}, NAMES, 160, "Responses were taken as 1 = same and 0 different. Set `response` if not."),
+        ({}, NAMES, 160,
+         "Responses were taken as 1 = same and 0 different. Set `response` if not."),
         ({"rt": [0.2, 5]}, NAMES, 158, "RT below 0.2 s or above 5 s: 2 of 160 trials left out."),
         ({"rt": [0.2, None]}, NAMES, 159, "RT below 0.2 s: 1 of 160 trials left out."),
         ({"rt_sd": 3}, NAMES, 159, "RT more than 3 SD from the participant's mean: 1 of 160"),
