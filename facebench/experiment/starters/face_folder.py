@@ -15,7 +15,7 @@ from facebench.utils.suggestions import did_you_mean_file
 __all__ = ["EXPECTED", "FaceFolder", "look_at"]
 
 EXPECTED = (
-    "Expected is a folder of images per person, NAME/*.jpg: two people or more, and one with two "
+    "Expected: a folder of images per person, NAME/*.jpg: two people or more, and one with two "
     "images."
 )
 _SHOWN = 4

@@ -171,7 +171,7 @@ def _task(
 def _read(file: Path, found: FaceFolder) -> dict[str, str]:
     """Read who is in which group."""
     if not file.is_file():
-        msg = f"The groups {file} do not exist. Expected is a table of two columns: person, group."
+        msg = f"The groups {file} do not exist. Expected a table of two columns: person, group."
         raise InputError(msg)
     if file.suffix.lower() == ".json":
         try:
@@ -215,7 +215,7 @@ def _rows(file: Path, found: FaceFolder) -> list[tuple[str, str]]:
     named = [p for p in others if header[p].casefold() in ("group", "race", "ethnicity")]
     if len(others) != 1 and len(named) != 1:
         msg = (
-            f"{file} has the columns {listed(header)}. Expected are two: person and group (or more,"
+            f"{file} has the columns {listed(header)}. Two were expected: person and group (or more,"
             " one of them called 'group')."
         )
         raise InputError(msg)

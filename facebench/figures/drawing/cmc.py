@@ -85,7 +85,7 @@ def cmc_figure(curves: Sequence[CmcCurve], *, title: str, note: str = "") -> Fig
     axes.set_ylim(max(0.0, np.floor((lowest - 0.02) * 10) / 10), 1.0)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("Rank", labelpad=4, **text_style(LABEL))
-    axes.set_ylabel("Share of probes found", labelpad=4, **text_style(LABEL))
+    axes.set_ylabel("Identification rate", labelpad=4, **text_style(LABEL))
     draw_legend(axes, named)
     house_title(axes, title, 4.5)
     if note:

@@ -396,7 +396,7 @@ def _name_layers(axes: Axes, layers: Sequence[str]) -> None:
 def _legend(axes: Axes, names: _Names, profiles: Sequence[Profile]) -> None:
     smallest = any(profile.smallest for profile in profiles)
     title = (
-        "\N{BLACK DIAMOND} lowest   \N{WHITE DIAMOND} first within 5 % of the range of it"
+        "\N{BLACK DIAMOND} lowest   \N{WHITE DIAMOND} first within 5 % of the range from it"
         if smallest
         else "\N{BLACK DIAMOND} peak   \N{WHITE DIAMOND} first at 95 % of it"
     )

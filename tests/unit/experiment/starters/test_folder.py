@@ -97,7 +97,7 @@ class TestGroups:
             ("person,group\nann,a\nbob,a\ncy,b\n", "a", "only 'a' has pairs"),
             ("x,y\nzoe,a\nyve,b\n", "a", "None of the 6 people"),
             (TABLE + "ann,b\n", "a", "two groups for 'ann'"),
-            ("person,p,q\nann,1,2\n", "a", "Expected are two: person and group"),
+            ("person,p,q\nann,1,2\n", "a", "Two were expected: person and group"),
         ],
     )
     def test_what_is_wrong_is_told(self, begin, tmp_path, text, own, message):
