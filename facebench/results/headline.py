@@ -251,7 +251,7 @@ def layer_note(results: pd.DataFrame, layer_choice: str = "same pairs") -> str:
         return ""
     best = (
         f"The best layer of each model (of up to {n_layers}, chosen on the same pairs), or the "
-        "last one where neither way is better"
+        "last one where neither direction is better"
     )
     if layer_choice == "same pairs":
         return best

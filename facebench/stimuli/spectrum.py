@@ -118,7 +118,7 @@ def blur(image: ArrayLike, landmarks: ArrayLike, sigma: float = 0.02) -> Picture
     picture = checked_picture(image)
     is_number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
     if not is_number or not 0 <= sigma < np.inf:
-        msg = f"The 'sigma' must be a number from 0 on (of the face's width). Got {sigma!r}."
+        msg = f"The 'sigma' must be a number of at least 0 (of the face's width). Got {sigma!r}."
         raise StimulusError(msg)
     pixels = sigma * face_width(landmarks)
     values = picture.astype(np.float64)

@@ -617,7 +617,7 @@ def _as_measure(distance_metric: Any) -> SearchMeasure:
 def _whole(parameter: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         msg = (
-            f"The {parameter!r} parameter of IdentificationTask must be whole, from 1 on. "
+            f"The {parameter!r} parameter of IdentificationTask must be positive whole numbers. "
             f"Got {value!r} instead."
         )
         raise InputError(msg)

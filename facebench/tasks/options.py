@@ -72,7 +72,7 @@ class TaskOptions:
         is_number = isinstance(top, int) and not isinstance(top, bool)
         if top is not None and (short != "as" or not is_number or top < 2):
             msg = (
-                "The 'top' of score normalisation must be a number of cohort images from 2 on, "
+                "The 'top' of score normalisation must be a number of cohort images of at least 2, "
                 f"together with kind 'as'. Got {top!r} instead."
             )
             raise InputError(msg)

@@ -215,8 +215,8 @@ def _rows(file: Path, found: FaceFolder) -> list[tuple[str, str]]:
     named = [p for p in others if header[p].casefold() in ("group", "race", "ethnicity")]
     if len(others) != 1 and len(named) != 1:
         msg = (
-            f"{file} has the columns {listed(header)}. Two were expected: person and group (or more,"
-            " one of them called 'group')."
+            f"{file} has the columns {listed(header)}. Two were expected: person and group "
+            "(or more, one of them called 'group')."
         )
         raise InputError(msg)
     group = named[0] if len(named) == 1 else others[0]

@@ -53,7 +53,7 @@ def comparison_context(comparison: RunComparison) -> dict[str, Any]:
         "listed": (len(listed), len(comparison.changed_pairs)),
         "settings": _settings_table(
             "settings-table",
-            "What was set, or found, to differ",
+            "Settings and data that differ",
             settings["kind"] == CHANGED,
             settings,
         ),
@@ -121,7 +121,7 @@ def _numbers_table(numbers: pd.DataFrame) -> Table:
     more = f"All layers and measures ({sum(extra):,} rows more)" if any(extra) else ""
     return Table(
         "numbers-table",
-        "Numbers side by side, the surest differences first",
+        "Numbers side by side, smallest adjusted P first",
         [columns[place] for place in kept],
         [[row[place] for place in kept] for row in rows],
         extra,

@@ -273,7 +273,7 @@ def _notes(
     most = results.groupby("model")["layer"].nunique().max()
     if several and which == "last":
         notes.append(
-            "Neither way is better here, so that no layer is the best: the last layer of each "
+            "Neither direction is better here, so no layer is the best: the last layer of each "
             "model represents it."
         )
     elif several:

@@ -228,7 +228,7 @@ def _left_out(changed: _Picture) -> LeftOut:
 def _check(n_people: Any, n_images: Any, changes: Sequence[str], seed: Any) -> None:
     for name, value in (("n_people", n_people), ("n_images", n_images)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            msg = f"The {name!r} of rendered faces must be a whole number from 1 on. Got {value!r}."
+            msg = f"The {name!r} of rendered faces must be a positive whole number. Got {value!r}."
             raise StimulusError(msg)
     require_seed("rendered faces", "seed", seed)
     if len(set(changes)) != len(changes):

@@ -225,7 +225,7 @@ class TestScoreNorm:
             ({"kind": "zt", "cohort": "x"}, "'z', 't', 's', 'as'"),
             ({"kind": "s"}, "needs a 'cohort'"),
             ({"kind": "s", "cohort": "x", "top": 5}, "together with kind 'as'"),
-            ({"kind": "as", "cohort": "x", "top": 1}, "from 2 on"),
+            ({"kind": "as", "cohort": "x", "top": 1}, "of at least 2"),
         ],
     )
     def test_other_values(self, options: dict[str, Any], said: str, world: Path) -> None:

@@ -74,5 +74,5 @@ def test_a_blur_is_the_low_pass_of_its_width(found: list[LandmarkedFace]) -> Non
         blur(face.picture, face.landmarks, float(sigma)), low_pass(face.picture, face.landmarks, 8)
     )
     for bad in (-0.1, float("inf"), True):
-        with pytest.raises(StimulusError, match="from 0 on"):
+        with pytest.raises(StimulusError, match="of at least 0"):
             blur(face.picture, face.landmarks, bad)

@@ -155,7 +155,7 @@ def test_tables_are_files_too_and_names_stay_text(tmp_path: Path, separator: str
             PairsError,
             r"\(one\)\. Got 'two'",
         ),
-        ({"ranks": [0]}, InputError, "'ranks'.*from 1 on"),
+        ({"ranks": [0]}, InputError, "'ranks'.*positive whole"),
         ({"fpir": [0]}, InputError, "'fpir'"),
         ({"normalise": "yes"}, InputError, "'normalise'.*'yes'"),
         ({"distance_metric": manhattan_distances}, MetricError, "'manhattan_distances'"),
