@@ -54,7 +54,7 @@ def demand(holds: bool, otherwise: str) -> None:
 def raises(
     kind: type[Exception] | tuple[type[Exception], ...], call: Callable[[], Any], what: str
 ) -> Exception:
-    """EmbeddingRequest that a call raises an error of some kind, and give it."""
+    """Check that a call raises an error of some kind, and give it."""
     named = kind[0].__name__ if isinstance(kind, tuple) else kind.__name__
     try:
         call()
