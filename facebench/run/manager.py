@@ -682,7 +682,7 @@ class MultiModelTaskManager:
                 )
                 raise
             finally:
-                export.write_whole(tasks, failures, self.provenance)
+                export.write_whole(tasks, failures, lambda: self.provenance)
             if plots:
                 started = time.perf_counter()
                 export.draw(tasks, failures)

@@ -31,7 +31,7 @@ from facebench.types import IntArray, OnNoFace
 
 __all__ = ["ModelTasks", "prove_tasks", "with_faces"]
 
-_log = logging.getLogger("facebench.run.manager")
+_log = logging.getLogger(__name__)
 
 
 class ModelTasks:

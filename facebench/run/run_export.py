@@ -115,7 +115,10 @@ class RunExport:
         return pd.concat(list(self._found.with_people(tables).values()), ignore_index=True)
 
     def write_whole(
-        self, tasks: Sequence[AnyTask], failures: Failures, provenance: Mapping[str, Any]
+        self,
+        tasks: Sequence[AnyTask],
+        failures: Failures,
+        provenance: Callable[[], Mapping[str, Any]],
     ) -> None:
         """Write the tables of a run once more at its end, in the order of models and tasks."""
         if not self._growing:
@@ -123,7 +126,7 @@ class RunExport:
         try:
             self._found.note_facts()
             self.write_class_tables(tasks)
-            self.write_summary(provenance)
+            self.write_summary(provenance())
         except Exception as error:
             note_failure(failures, "tables", error)
 
