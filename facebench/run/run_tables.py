@@ -149,7 +149,7 @@ class RunTables:
     def note_facts(self) -> None:
         """Give all tables what their figures should know of this run: the same for each."""
         rounded, unrounded = self.tables()
-        known = [self._tasks[name] for name in rounded]
+        known = [self._tasks[name] for name in rounded if name in self._tasks]
         measures, effects = {}, {}
         for task in known:
             columns = [str(column) for column in rounded[task.name].columns]
