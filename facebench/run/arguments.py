@@ -49,7 +49,8 @@ def _as_list(items: Any, kind: Any) -> list[Any]:
 def at_least(parameter: str, value: int, least: int) -> int:
     """Take a whole number that is large enough."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        msg = f"The {parameter!r} must be a whole number of at least {least}. Got {value!r}."
+        what = f"a whole number of at least {least}"
+        msg = f"The {parameter!r} parameter must be {what}. Got {value!r}."
         raise InputError(msg)
     return int(value)
 

@@ -13,7 +13,7 @@ from support.small_net import SmallNet
 
 def test_an_instance_is_no_class() -> None:
 
-    with pytest.raises(ContractError, match=r"check_model\(SmallNet\).*made already"):
+    with pytest.raises(ContractError, match=r"check_model\(SmallNet\).*Got an existing SmallNet"):
         check_model(SmallNet("net"))  # type: ignore[arg-type]
 
 
