@@ -783,7 +783,7 @@ class _Told:
         some = len(models) < len(self._models) or bool(self._missing)
         if not pairs and not any(_is_usable(one.numbers) for one in models):
             who = self._named(models) if some else "the networks"
-            return f"whether {who} differ is unknown: their numbers have no interval"
+            return f"whether {who} differ is unknown: their numbers have no usable interval"
         if len(models) == 2:
             both = self._named(models) if some else "the two networks"
             return f"{both} differ" if pairs else f"{both} are not found to differ"
