@@ -422,7 +422,7 @@ class TestShards:
     @pytest.mark.parametrize(
         ("options", "told"),
         [
-            (["--time", "2 hours"], "--time must be a time"),
+            (["--time", "2 hours"], "--time must be in SLURM's format"),
             (["--sbatch", "--partition=a b"], "without spaces"),
             (["--sbatch", "rm"], "without spaces"),
             (["-o", "a b"], "takes no spaces"),
