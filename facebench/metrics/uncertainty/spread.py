@@ -18,6 +18,7 @@ from facebench.types import Float64Array
 
 __all__ = [
     "FEWEST_UNITS",
+    "LargestError",
     "PairedDifference",
     "Replicates",
     "Scale",
@@ -506,17 +507,139 @@ def max_statistic(differences: Sequence[PairedDifference], *, seed: int = 0) -> 
     )
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     statistics = np.array([abs(found.difference) / found.spread.error for found in chosen])
-    df = min(found.spread.df for found in chosen)
+    largest = _largest(rows, min(found.spread.df for found in chosen), seed, both_sides=True)
+    n_draws = largest.size
+    exceeding = n_draws - np.searchsorted(largest, statistics)
+    adjusted = own.copy()
+    adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
+    return adjusted
+
+
+def _largest(
+    rows: Float64Array, df: float, seed: int, *, both_sides: bool, n_alone: int = 0
+) -> Float64Array:
+    """Draw the largest of a multivariate t of rows of unit length, and of others alone; sorted."""
     n_draws = int(np.clip(_DRAWN // rows.size, _FEWEST_DRAWS, _MOST_DRAWS))
     rng = np.random.default_rng(seed)
     largest = np.empty(n_draws)
     step = max(1, (1 << 22) // len(rows))
     for start in range(0, n_draws, step):
         drawn = rng.normal(size=(min(step, n_draws - start), rows.shape[1]))
-        largest[start : start + step] = np.abs(drawn @ rows.T).max(axis=1)
+        moved = drawn @ rows.T
+        if n_alone:
+            moved = np.concatenate([moved, rng.normal(size=(len(moved), n_alone))], axis=1)
+        largest[start : start + step] = (np.abs(moved) if both_sides else moved).max(axis=1)
     largest *= np.sqrt(df / rng.chisquare(df, n_draws))
     largest.sort()
-    exceeding = n_draws - np.searchsorted(largest, statistics)
-    adjusted = own.copy()
-    adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
-    return adjusted
+    return largest
+
+
+class LargestError:
+    """How far off the best of several measures may be, as it was chosen by its own value.
+
+    Its error is at most the largest of the errors of all, in standard errors of each: the largest
+    of a multivariate t with the correlations that leaving out the same groups of units shows. A
+    measure that does not change without any unit counts as one that is correlated with none.
+    Errors in the other direction are not made larger by the choice.
+
+    Parameters
+    ----------
+    measures : sequence of Replicates or None
+        Those that were chosen from, without the same groups of units.
+    df : float, default inf
+        Degrees of freedom where some are not known (None) or not by the same groups: errors then
+        are taken to be uncorrelated (Bonferroni).
+    seed : int, default 0
+        Of the draws.
+
+    Attributes
+    ----------
+    n : int
+        How many there are.
+    by_bonferroni : bool
+        Whether their correlations are not known.
+
+    References
+    ----------
+    T. Hothorn, F. Bretz and P. Westfall, "Simultaneous inference in general parametric models",
+    Biometrical Journal 50 (2008) 346-363.
+
+    Examples
+    --------
+    >>> one = Replicates(0.6, np.array([0.59, 0.61, 0.58, 0.62]))
+    >>> same, other = LargestError([one, one]), LargestError([one, None], 3)
+    >>> round(same.end(0.6, 0.5), 2), round(other.end(0.6, 0.5), 2)
+    (0.5, 0.47)
+    >>> round(same.p_value(0.02), 2), other.p_value(0.02)
+    (0.02, 0.04)
+    """
+
+    def __init__(
+        self, measures: Sequence[Replicates | None], df: float = np.inf, *, seed: int = 0
+    ) -> None:
+        self.n = len(measures)
+        known = [made for made in measures if made is not None and made.spread.error >= 0]
+        self.by_bonferroni = len(known) < self.n or len({made.units.size for made in known}) > 1
+        self._spread = Spread(0.0, min([made.spread.df for made in known], default=df))
+        self._drawn: Float64Array = np.empty(0)
+        if self.by_bonferroni:
+            self._spread = Spread(0.0, min(self._spread.df, df))
+            return
+        rows = np.stack([made.units - made.units.mean() for made in known])
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        moves = np.array([made.spread.error > _TINY for made in known], dtype=bool)
+        moves &= lengths[:, 0] > 0
+        if not moves.any():
+            self.by_bonferroni = True
+            return
+        self._drawn = _largest(
+            rows[moves] / lengths[moves],
+            self._spread.df,
+            seed,
+            both_sides=False,
+            n_alone=int((~moves).sum()),
+        )
+
+    def end(
+        self, value: float, end: float, bounds: tuple[float, float] | None = None,
+        confidence: float = 0.95,
+    ) -> float:  # fmt: skip
+        """Move the end of the interval of one measure to where it holds for the best of all.
+
+        Parameters
+        ----------
+        value, end : float
+            The measure, and the end of its own interval that the choice favours.
+        bounds : (float, float), optional
+            The ends of the measure. Between finite ones, the distance is stretched on the logit
+            scale (that of Fisher's z between -1 and 1), and no further than Wilson's interval of a
+            share of 0 or 1 would be.
+        confidence : float, default 0.95
+            Coverage.
+        """
+        level = (1 + confidence) / 2
+        own = self._spread.quantile(level)
+        if self.by_bonferroni:
+            found = self._spread.quantile(1 - (1 - level) / self.n)
+        else:
+            found = float(np.quantile(self._drawn, level))
+        factor = max(1.0, found / own)
+        low, high = bounds or (-np.inf, np.inf)
+        if not np.isfinite(high - low):
+            return value + factor * (end - value)
+        shares = (np.array([value, end]) - low) / (high - low)
+        with np.errstate(divide="ignore"):
+            at_value, at_end = scipy.special.logit(np.clip(shares, 0, 1))
+        step = np.fmin((factor - 1) * abs(at_end - at_value), 2 * np.log(factor))
+        moved = scipy.special.expit(at_end + np.sign(end - value) * step)
+        return float(low + (high - low) * moved)
+
+    def p_value(self, own: float) -> float:
+        """Give P for the best of all from the one-sided P of the same measure by itself."""
+        if np.isnan(own):
+            return own
+        if self.by_bonferroni:
+            return min(1.0, self.n * own)
+        statistic = -self._spread.quantile(own)
+        exceeding = self._drawn.size - int(np.searchsorted(self._drawn, statistic))
+        return max(own, (1 + exceeding) / (1 + self._drawn.size))

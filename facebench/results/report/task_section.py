@@ -280,7 +280,8 @@ def _notes(
         notes.append(
             f"The best layer of a model (of up to {most}) is chosen on the same pairs that it is "
             "judged on, which flatters it: the more so, the more layers and the fewer people there "
-            "are. 'facebench report --layer-choice held-out' chooses it on other people."
+            "are. Its interval allows for this: at the worse end it holds for all layers at once. "
+            "'facebench report --layer-choice held-out' chooses it on other people."
         )
     n_curves = len(data["verification"])
     if 0 < n_curves < n_layers:
