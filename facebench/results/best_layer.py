@@ -49,7 +49,8 @@ def choices_of(
     Returns
     -------
     mapping of (str, str, str) to LargestError
-        Of models of several layers, where one way is better: else nothing was chosen.
+        Of models of several layers that may be equal, where one way is better: else nothing was
+        chosen. A layer whose interval does not meet the best one's is no rival.
     """
     if not task.chooses:
         return {}
@@ -59,12 +60,23 @@ def choices_of(
     found = {}
     for model, of_model in every.groupby("model", sort=False):
         for (metric, condition), own in of_model.groupby(["metric", "condition"], sort=False):
+            own = _rivals(own, task.best[model])
             if len(own) > 1:
                 # Fewer degrees of freedom are the safe side.
                 units = own["n_identities"].fillna(own["n_images"]).min()
                 df = min(float(units), _MOST_GROUPS) - 1 if units > 1 else np.inf
                 found[model, str(metric), str(condition)] = LargestError(replicates_of(own), df)
     return found
+
+
+def _rivals(rows: pd.DataFrame, best: str) -> pd.DataFrame:
+    """Keep the best layer, and those that might have been it: whose intervals meet its own."""
+    of_best = rows[rows["layer"] == best]
+    if of_best.empty:
+        return of_best
+    low, high = of_best["ci_low"].iloc[0], of_best["ci_high"].iloc[0]
+    # Without an interval, nothing is known.
+    return rows[~((rows["ci_high"] < low) | (rows["ci_low"] > high))]
 
 
 class LayerReplicates:
@@ -90,15 +102,17 @@ class LayerReplicates:
         from facebench.results.comparison.paired import Evidence
         from facebench.results.pair_rows import saved_layers
 
-        if model != self._model and self._by_pairs.intersection(rows["metric"]):
-            self._model, self._pairs = model, saved_layers(self._run, self._task, model)
-        pairs = self._pairs if model == self._model else {}
+        if model != self._model:
+            self._model, self._pairs = model, {}
+        if self._by_pairs.intersection(rows["metric"]):
+            unread = [layer for layer in rows["layer"] if layer not in self._pairs]
+            self._pairs |= saved_layers(self._run, self._task, model, unread) if unread else {}
         return [
             Evidence(
                 row.metric,
                 row.condition or None,
                 row.value,
-                pairs.get(row.layer),
+                self._pairs.get(row.layer),
                 self._run.left_out.get((self._task, model, row.layer)),
             ).replicates
             for row in rows.itertuples()
@@ -144,7 +158,8 @@ def with_choices(rows: pd.DataFrame, choices: Choices, facts: TaskFacts) -> pd.D
             name = f"ci_{end}"
             moved = chosen.end(row.value, getattr(row, name), bounds.get(row.metric))
             found.loc[label, name] = moved
-        how = f"{' and '.join(ends)} end{'s' * (len(ends) > 1)} for the best of {chosen.n} layers"
+        which = f"{' and '.join(ends)} end{'s' * (len(ends) > 1)}"
+        how = f"{which} for the {chosen.n} best layers at once"
         how += " (Bonferroni)" * chosen.by_bonferroni
         found.loc[label, "ci_method"] = f"{row.ci_method}; {how}"
     return found

@@ -396,7 +396,7 @@ class _Evidence:
             parts.append(found.assign(model=own["model"], task=own["task"]))
         return pd.concat(parts).loc[rows.index]
 
-    def letters(self, rows: pd.DataFrame, condition: str | None) -> list[str]:
+    def letters(self, rows: pd.DataFrame, condition: str | None, choices: Choices) -> list[str]:
         """Give the tie groups of rows that are ordered, the best first."""
         known = rows[rows["value"].notna()].head(MOST_TESTED)
         self.untested += int(rows["value"].notna().sum()) - len(known)
@@ -408,7 +408,12 @@ class _Evidence:
         # A layer judged on other people and one judged on the same are not paired.
         if len({type(each) for each in found.values()}) > 1:
             return [""] * len(rows)
-        ties = tie_groups(found)
+        largest = {
+            row.model: choices.get((row.model, row.metric, condition or ""))
+            for row in known.itertuples()
+            if isinstance(found[row.model], Evidence)
+        }
+        ties = tie_groups(found, largest)
         return [ties.get(model, "") for model in rows["model"]]
 
     def _of(self, row: Any, condition: str | None) -> Comparable:
@@ -461,7 +466,7 @@ def _boards(
                     for rows in (shown, others)
                 )
             ranks = shown["value"].rank(method="min", ascending=sign < 0) if sign else np.nan
-            letters = evidence.letters(shown, condition)
+            letters = evidence.letters(shown, condition, choices)
             shown = shown.assign(rank=ranks, tie_group=letters)
             yield _Board(str(task), measures[metric], condition, metric == first, shown, others)
 

@@ -777,7 +777,10 @@ class _Told:
             evidence[one.model] = Evidence(
                 one.measure, condition or None, one.value, pairs.get(one.model), left_out
             )
-        return tie_groups(evidence)
+        largest = {
+            one.model: self._choices.get((one.model, one.measure, condition)) for one in defined
+        }
+        return tie_groups(evidence, largest)
 
     def _differences(self) -> str:
         """Say which models differ, by the letters of paired tests with Holm's correction."""

@@ -8,6 +8,7 @@ never contradict each other. docs/intervals.md has their measured coverage and s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -48,6 +49,7 @@ _FEWEST_OF_ONE_DF = 2.0
 _MANY_DF = 200
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
+_DRAWS_OF_BEST = 10_000
 _NOTHING = Interval(float("nan"), float("nan"))
 
 
@@ -507,31 +509,26 @@ def max_statistic(differences: Sequence[PairedDifference], *, seed: int = 0) -> 
     )
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     statistics = np.array([abs(found.difference) / found.spread.error for found in chosen])
-    largest = _largest(rows, min(found.spread.df for found in chosen), seed, both_sides=True)
-    n_draws = largest.size
-    exceeding = n_draws - np.searchsorted(largest, statistics)
-    adjusted = own.copy()
-    adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
-    return adjusted
-
-
-def _largest(
-    rows: Float64Array, df: float, seed: int, *, both_sides: bool, n_alone: int = 0
-) -> Float64Array:
-    """Draw the largest of a multivariate t of rows of unit length, and of others alone; sorted."""
+    df = min(found.spread.df for found in chosen)
     n_draws = int(np.clip(_DRAWN // rows.size, _FEWEST_DRAWS, _MOST_DRAWS))
     rng = np.random.default_rng(seed)
     largest = np.empty(n_draws)
     step = max(1, (1 << 22) // len(rows))
     for start in range(0, n_draws, step):
         drawn = rng.normal(size=(min(step, n_draws - start), rows.shape[1]))
-        moved = drawn @ rows.T
-        if n_alone:
-            moved = np.concatenate([moved, rng.normal(size=(len(moved), n_alone))], axis=1)
-        largest[start : start + step] = (np.abs(moved) if both_sides else moved).max(axis=1)
+        largest[start : start + step] = np.abs(drawn @ rows.T).max(axis=1)
     largest *= np.sqrt(df / rng.chisquare(df, n_draws))
     largest.sort()
-    return largest
+    exceeding = n_draws - np.searchsorted(largest, statistics)
+    adjusted = own.copy()
+    adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
+    return adjusted
+
+
+@lru_cache(maxsize=4)
+def _normal_draws(n_units: int, seed: int) -> Float64Array:
+    """Draw normal numbers of every unit: the same for all measures by as many units."""
+    return np.random.default_rng(seed).normal(size=(_DRAWS_OF_BEST, n_units))
 
 
 class LargestError:
@@ -592,13 +589,12 @@ class LargestError:
         if not moves.any():
             self.by_bonferroni = True
             return
-        self._drawn = _largest(
-            rows[moves] / lengths[moves],
-            self._spread.df,
-            seed,
-            both_sides=False,
-            n_alone=int((~moves).sum()),
-        )
+        drawn = (_normal_draws(rows.shape[1], seed) @ (rows[moves] / lengths[moves]).T).max(axis=1)
+        rng = np.random.default_rng([seed, 1])
+        for _ in range(int((~moves).sum())):
+            np.maximum(drawn, rng.normal(size=drawn.size), out=drawn)
+        df = self._spread.df
+        self._drawn = np.sort(drawn * np.sqrt(df / rng.chisquare(df, drawn.size)))
 
     def end(
         self, value: float, end: float, bounds: tuple[float, float] | None = None,

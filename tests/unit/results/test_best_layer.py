@@ -72,8 +72,8 @@ def test_the_end_that_the_choice_favours_is_moved_and_nothing_else():
     assert auc["ci_high"] == pytest.approx(0.82)
     assert eer["ci_low"] == pytest.approx(0.18)
     assert 0.30 < eer["ci_high"] < 0.36
-    assert auc["ci_method"] == "jackknife; low end for the best of 8 layers"
-    assert eer["ci_method"] == "jackknife; high end for the best of 8 layers"
+    assert auc["ci_method"] == "jackknife; low end for the 8 best layers at once"
+    assert eer["ci_method"] == "jackknife; high end for the 8 best layers at once"
     # One layer: nothing was chosen.
     assert (found.loc["b", "ci_method"] == "jackknife").all()
     assert found.loc[("b", "AUC"), "ci_low"] == pytest.approx(0.75)
@@ -90,7 +90,15 @@ def test_layers_without_replicates_are_told_to_be_by_bonferroni():
     t = scipy.stats.t(19)
     far = t.ppf(1 - 0.025 / 8) / t.ppf(0.975) * scipy.special.logit(0.45)
     assert low == pytest.approx(scipy.special.expit(far))
-    assert how.endswith("low end for the best of 8 layers (Bonferroni)")
+    assert how.endswith("low end for the 8 best layers at once (Bonferroni)")
+
+
+def test_layers_that_are_clearly_worse_are_no_rivals():
+    rows = table(*(("a", f"l{k}", "AUC", value) for k, value in enumerate((0.9, 0.85, 0.7, 0.6))))
+    assert allowed(rows, AUC)["ci_method"].tolist() == [
+        "jackknife; low end for the 2 best layers at once"
+    ]
+    assert allowed(rows.iloc[[0, 2, 3]], AUC)["ci_method"].tolist() == ["jackknife"]
 
 
 def test_a_layer_without_a_number_was_not_chosen_from():
@@ -158,22 +166,32 @@ def test_layers_that_nobody_changes_count_as_layers_of_their_own():
     assert LargestError([still, still]).by_bonferroni
 
 
-def test_a_run_reads_its_layers_one_model_at_a_time(monkeypatch):
+def test_letters_allow_for_the_choice_of_the_better_model_only():
+    from facebench.results.comparison.paired import tie_groups
+
+    rng = np.random.default_rng(0)
+    layers = [Replicates(0.0, rng.normal(size=20)) for _ in range(16)]
+    # 2.5 standard errors apart: P = .022 by itself.
+    better = layers[0]._replace(value=2.5 * layers[0].spread.error)
+    models = {"a": better, "b": Replicates(0.0, np.zeros(20))}
+    assert better.minus(models["b"]).p_value == pytest.approx(0.022, abs=0.001)
+    assert tie_groups(models) == {"a": "a", "b": "b"}
+    assert tie_groups(models, {"a": None, "b": LargestError(layers)}) == {"a": "a", "b": "b"}
+    assert tie_groups(models, {"a": LargestError(layers)}) == {"a": "a", "b": "a"}
+
+
+def test_a_run_reads_rivals_only_one_model_at_a_time(monkeypatch):
     from facebench.results import pair_rows
     from facebench.results.best_layer import layer_choices
 
     read = []
-    monkeypatch.setattr(
-        pair_rows, "saved_layers", lambda run, task, model: read.append(model) or {}
-    )
-    rows = table(
-        *((model, f"l{k}", metric, 0.7 + 0.01 * k)
-          for k in range(3) for model in "ab" for metric in ("AUC", "EER"))
-    )  # fmt: skip
-    facts = TaskFacts(type="T", measures=(AUC, EER), influences={"AUC": "auc"})
+    monkeypatch.setattr(pair_rows, "saved_layers", lambda *asked: read.append(asked[2:]) or {})
+    values = (0.7, 0.69, 0.3)
+    rows = table(*((model, f"l{k}", "AUC", values[k]) for k in range(3) for model in "ab"))
+    facts = TaskFacts(type="T", measures=(AUC,), influences={"AUC": "auc"})
     run = SimpleNamespace(
         tasks={"T": facts}, left_out={}, of_task=lambda task: TaskRows(rows, task, facts)
     )
     found = layer_choices(run, "T")
-    assert read == ["a", "b"]
-    assert len(found) == 4
+    assert read == [("a", ["l0", "l1"]), ("b", ["l0", "l1"])]
+    assert len(found) == 2
