@@ -14,7 +14,7 @@ LEFT_OUT = pytest.StashKey[int]()
 
 def leaves_out(config: pytest.Config) -> bool:
     """Tell whether slow tests are left out: every argument is a folder of unit tests."""
-    chosen = any(config.getoption(name) for name in ("all", "keyword", "markexpr", "lf"))
+    chosen = any(config.getoption(name, None) for name in ("all", "keyword", "markexpr", "lf"))
     start = config.invocation_params.dir
     folders = [start / argument for argument in config.args]
     given = config.args_source is pytest.Config.ArgsSource.ARGS
