@@ -44,7 +44,7 @@ from facebench.metrics.uncertainty.replicates import (
     verification_jackknife,
     youden_accuracy_jackknife,
 )
-from facebench.metrics.uncertainty.spread import Replicates, max_statistic
+from facebench.metrics.uncertainty.spread import LargestError, Replicates, max_statistic
 from facebench.results.held_out import held_out_replicates
 
 PAGE = Path(__file__).with_name("intervals.md")
@@ -58,7 +58,10 @@ LAYER_COLUMNS = {
     "own": "Each layer's P",
     "Holm": "Holm",
     "max": "Maximum statistic",
-    "best": "Best layer's interval",
+    "best": "Best layer's own interval",
+    "headline": "Its interval in headlines",
+    "against": "P against one layer, by itself",
+    "letters": "P of letters",
     "held-out": "Held-out interval",
     "chosen": "Held-out P",
 }
@@ -303,20 +306,21 @@ def gallery_design(
     return measured(worlds)
 
 
-def layers_design(n_people: int, n_worlds: int) -> dict[str, float]:
+def layers_design(n_people: int, design: str, n_worlds: int) -> dict[str, float]:
     """Compare two equal networks in 16 equal layers: how often is any P below .05?
 
     Gives the shares by each layer's own P, by Holm's and by the maximum statistic; how often the
-    AUC that all layers have is held by the best layer's own interval, and by that of the layer
-    that is chosen on other people; and how often the latter differ.
+    AUC that all layers have is held by the best layer's own interval, by that which allows for the
+    choice, and by that of the layer that is chosen on other people; how often the latter differ;
+    and how often the best layer differs from one layer of the other network.
     """
     rng = np.random.default_rng([n_people, LAYERS])
-    first, second = pairs(rng, n_people, "sparse")
+    first, second = pairs(rng, n_people, design)
     people = first // IMAGES, second // IMAGES
     labels = people[0] == people[1]
     groups = JackknifeGroups(*people)
-    told = np.zeros((n_worlds, 4))
-    best, held_out, means = [], [], []
+    told = np.zeros((n_worlds, 6))
+    best, headline, held_out, means = [], [], [], []
     for world in range(n_worlds):
         common = [list(networks(rng, n_people, 0.77, first, second))]
         sides, chosen = [], []
@@ -330,11 +334,24 @@ def layers_design(n_people: int, n_worlds: int) -> dict[str, float]:
                 counts = effective_counts(labels, distances, groups.first, groups.second)
                 intervals.append(jackknife_proportion("auc", made[-1], counts))
             values = [each.value for each in made]
-            best.append(intervals[int(np.argmax(values))])
+            top = int(np.argmax(values))
+            best.append(intervals[top])
+            rivals = [
+                one
+                for one, interval in zip(made, intervals, strict=True)
+                if interval.high >= best[-1].low
+            ]
+            largest = LargestError(rivals)
+            low = largest.end(values[top], best[-1].low, (0, 1))
+            headline.append((low, best[-1].high))
             means.append(np.mean(values))
             chosen.append(held_out_replicates(made, made, 1)[0])
             held_out.append(chosen[-1].interval("logit"))
             sides.append(made)
+        # The best layer of the second network, against one of the first.
+        against = sides[1][top].minus(sides[0][0])
+        p = 1.0 if against is None else against.p_value
+        leads = against is not None and against.difference > 0
         tests = [one.minus(other) for one, other in zip(*sides, strict=True)]
         own_p = min(test.p_value for test in tests)
         both = chosen[0].minus(chosen[1])
@@ -343,10 +360,13 @@ def layers_design(n_people: int, n_worlds: int) -> dict[str, float]:
             own_p * LAYERS < 0.05,
             max_statistic(tests).min() < 0.05,
             both is not None and both.p_value < 0.05,
+            p < 0.05,
+            (2 * largest.p_value(p / 2) if leads else p) < 0.05,
         ]
     truth = np.mean(means)
-    shares = dict(zip(("own", "Holm", "max", "chosen"), told.mean(axis=0).tolist(), strict=True))
-    for name, found in (("best", best), ("held-out", held_out)):
+    names = ("own", "Holm", "max", "chosen", "against", "letters")
+    shares = dict(zip(names, told.mean(axis=0).tolist(), strict=True))
+    for name, found in (("best", best), ("headline", headline), ("held-out", held_out)):
         shares[name] = float(np.mean([low <= truth <= high for low, high in found]))
     return shares
 
@@ -399,13 +419,12 @@ def main() -> None:
     for n_images in (8, 12, 24, 48):
         found = cells(f"{n_images} images", n_worlds, partial(images_design, n_images, n_worlds))
         images.append((n_images, found["worlds"], *(shown(found[name]) for name in CORRELATIONS)))
-    for n_people in arguments.people:
+    for n_people, design in product(arguments.people, ("sparse", "all")):
         if n_people <= 30:
-            found = cells(
-                f"{n_people} layers", n_worlds // 2, partial(layers_design, n_people, n_worlds // 2)
-            )
+            simulate = partial(layers_design, n_people, design, n_worlds // 2)
+            found = cells(f"{n_people} layers {design}", n_worlds // 2, simulate)
             shares = (f"{found[name]:.3f}".replace("0.", ".", 1) for name in LAYER_COLUMNS)
-            layers.append((n_people, found["worlds"], *shares))
+            layers.append((n_people, design, found["worlds"], *shares))
     blocks = {
         "verification": table(("People", "Pairs", "AUC about", "Worlds", *MEASURES), rows),
         "identification": table(
@@ -413,7 +432,7 @@ def main() -> None:
         ),
         "correlations": table(("Images", "Worlds", *CORRELATIONS), images),
         "templates": table(("People", "Worlds", *TEMPLATES), templates),
-        "layers": table(("People", "Worlds", *LAYER_COLUMNS.values()), layers),
+        "layers": table(("People", "Pairs", "Worlds", *LAYER_COLUMNS.values()), layers),
     }
     page = filled(PAGE.read_text(encoding="utf-8"), blocks)
     PAGE.write_text(page, encoding="utf-8")

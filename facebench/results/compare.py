@@ -22,7 +22,7 @@ from facebench.results.comparison.changes import (
 )
 from facebench.results.comparison.paired import Evidence
 from facebench.results.comparison.runs import RunComparison
-from facebench.results.headline import best_layers
+from facebench.results.headline import best_layers, headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.ranking.comparability import statistics_of
 from facebench.results.reader import Run, load_run
@@ -155,7 +155,7 @@ def _are_headlines(numbers: pd.DataFrame, a: Run, b: Run, renamed: Mapping[str, 
     back = {new: old for old, new in renamed.items()}
     keys: set[tuple[Any, ...]] = set()
     for run in (a, b):
-        rows = run.headline()
+        rows = headline_rows(run.networks, run.tasks)
         rows = rows.assign(model=rows["model"].replace(back) if run is b else rows["model"])
         keys |= set(rows[_KEYS].fillna("").itertuples(index=False, name=None))
     return [key in keys for key in numbers[_KEYS].fillna("").itertuples(index=False, name=None)]

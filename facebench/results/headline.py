@@ -94,6 +94,11 @@ class TaskRows:
         self.headlines = headlines(facts, self.metrics)
 
     @cached_property
+    def chooses(self) -> bool:
+        """Whether the best layer is chosen by its value, or the last one taken."""
+        return bool(direction(self.rows[self.rows["metric"] == self.headlines[0]]))
+
+    @cached_property
     def best(self) -> dict[str, str]:
         """The layer that represents each model, see `best_layers`."""
         own = self.rows.loc[
@@ -250,8 +255,8 @@ def layer_note(results: pd.DataFrame, layer_choice: str = "same pairs") -> str:
     if n_layers < 2:
         return ""
     best = (
-        f"The best layer of each model (of up to {n_layers}, chosen on the same pairs), or the "
-        "last one where neither direction is better"
+        f"The best layer of each model (of up to {n_layers}, chosen on the same pairs, which "
+        "intervals allow for), or the last one where neither direction is better"
     )
     if layer_choice == "same pairs":
         return best

@@ -13,9 +13,11 @@ import pandas as pd
 from typing_extensions import override
 
 from facebench.errors import InputError
+from facebench.metrics.uncertainty.spread import Replicates
+from facebench.results.best_layer import Choices, LayerReplicates, choices_of, with_choices
 from facebench.results.comparison.paired import Comparable, Evidence, tie_groups
 from facebench.results.headline import (
-    best_layers,
+    TaskRows,
     check_layer_choice,
     direction,
     headline_rows,
@@ -344,6 +346,22 @@ class _Evidence:
         """Choose layers on other people than they are judged on."""
         self._held_out = {key: held_out_layers(self._runs[key[0]], key[1]) for key in tasks}
 
+    def choices(self, task: TaskRows) -> Choices:
+        """Tell how far off best layers may be, having been chosen by their own numbers."""
+        known: dict[tuple[int, str], LayerReplicates] = {}
+
+        def replicates_of(rows: pd.DataFrame) -> Sequence[Replicates | None]:
+            places = rows[["run_number", "own_task", "own_model"]].drop_duplicates()
+            if len(places) > 1:
+                # Layers of several runs.
+                return [None] * len(rows)
+            number, name, model = places.iloc[0]
+            if (number, name) not in known:
+                known[number, name] = LayerReplicates(self._runs[number], name)
+            return known[number, name](model, rows)
+
+        return choices_of(task, replicates_of)
+
     def held_out_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Put values of held-out layers in the place of the best layers' own."""
         if not self._held_out:
@@ -355,7 +373,7 @@ class _Evidence:
             parts.append(found.assign(model=own["model"], task=own["task"]))
         return pd.concat(parts).loc[rows.index]
 
-    def letters(self, rows: pd.DataFrame, condition: str | None) -> list[str]:
+    def letters(self, rows: pd.DataFrame, condition: str | None, choices: Choices) -> list[str]:
         """Give the tie groups of rows that are ordered, the best first."""
         known = rows[rows["value"].notna()].head(MOST_TESTED)
         self.untested += int(rows["value"].notna().sum()) - len(known)
@@ -367,7 +385,12 @@ class _Evidence:
         # A layer judged on other people and one judged on the same are not paired.
         if len({type(each) for each in found.values()}) > 1:
             return [""] * len(rows)
-        ties = tie_groups(found)
+        largest = {
+            row.model: choices.get((row.model, row.metric, condition or ""))
+            for row in known.itertuples()
+            if isinstance(found[row.model], Evidence)
+        }
+        ties = tie_groups(found, largest)
         return [ties.get(model, "") for model in rows["model"]]
 
     def _of(self, row: Any, condition: str | None) -> Comparable:
@@ -399,7 +422,9 @@ def _boards(
     chosen = headline_rows(results, facts, all_layers=True)
     for task, of_task in chosen.groupby("task", sort=False):
         own = results[results["task"] == task]
-        best = best_layers(own, str(task), facts[str(task)])
+        task_rows = TaskRows(own, str(task), facts[str(task)])
+        best = task_rows.best
+        choices = evidence.choices(task_rows)
         measures = measures_for(facts[str(task)], list(dict.fromkeys(own["metric"])))
         first = headlines(facts[str(task)], list(measures))[0]
         for (metric, named), part in of_task.groupby(
@@ -407,7 +432,8 @@ def _boards(
         ):
             condition = None if pd.isna(named) else str(named)
             is_best = part["layer"].eq(part["model"].map(best)).to_numpy(bool)
-            shown = evidence.held_out_rows(part[is_best].assign(best_layer=part["layer"]))
+            shown = with_choices(part[is_best], choices, facts[str(task)])
+            shown = evidence.held_out_rows(shown.assign(best_layer=part["layer"]))
             # What is judged on its own pairs stays to be looked up.
             others = part[~part.index.isin(shown.index[shown["layer"].eq(shown["best_layer"])])]
             sign = direction(part)
@@ -417,7 +443,7 @@ def _boards(
                     for rows in (shown, others)
                 )
             ranks = shown["value"].rank(method="min", ascending=sign < 0) if sign else np.nan
-            letters = evidence.letters(shown, condition)
+            letters = evidence.letters(shown, condition, choices)
             shown = shown.assign(rank=ranks, tie_group=letters)
             yield _Board(str(task), measures[metric], condition, metric == first, shown, others)
 

@@ -20,6 +20,7 @@ from facebench.metrics.uncertainty.power import (
     power_of_t_test,
 )
 from facebench.results.comparison.paired import Evidence
+from facebench.results.headline import headline_rows
 from facebench.results.pair_rows import PairRows, layers_of
 from facebench.results.reader import Run, load_run
 from facebench.types import StrPath
@@ -179,7 +180,8 @@ class _Studies:
 
 
 def _pilots(run: Run, difference: float | None) -> Iterator[tuple[dict[str, Any], _Studies]]:
-    rows = run.headline()
+    # A study's layer is not chosen by the study.
+    rows = headline_rows(run.networks, run.tasks)
     rows = rows[rows["ci_low"].notna() & (rows["n_identities"] >= _FEWEST)]
     groups = rows.assign(condition=rows["condition"].fillna("")).groupby(
         ["task", "metric", "condition"], sort=False

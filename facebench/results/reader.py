@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
+    from facebench.results.best_layer import Choices
     from facebench.results.headline import TaskRows
     from facebench.results.methods import MethodsSection
     from facebench.results.saved_figures import Figures
@@ -65,6 +66,7 @@ class Run:
         self.status = _status(manifest)
         self._checked: set[str] = set()
         self._of_tasks: dict[str, TaskRows] = {}
+        self._choices: dict[str, Choices] = {}
 
     @override
     def __repr__(self) -> str:
@@ -166,6 +168,14 @@ class Run:
             self._of_tasks[task] = TaskRows(self.networks, task, self.tasks[task])
         return self._of_tasks[task]
 
+    def choices(self, task: str) -> Choices:
+        """Tell how far off a task's best layers may be, having been chosen, once."""
+        from facebench.results.best_layer import layer_choices
+
+        if task not in self._choices:
+            self._choices[task] = layer_choices(self, task)
+        return self._choices[task]
+
     def task_distances(
         self, model: str, task: str, layers: Collection[str] | None = None
     ) -> pd.DataFrame:
@@ -252,13 +262,22 @@ class Run:
         Returns
         -------
         DataFrame
-            Rows of `results` with its columns.
+            Rows of `results` with its columns. The interval of a best layer that was chosen on the
+            same pairs holds for all layers at once, at the end that the choice favours
+            ('ci_method' says so).
         """
-        from facebench.results.headline import check_layer_choice, headline_rows
+        import pandas as pd
+
+        from facebench.results.best_layer import with_choices
+        from facebench.results.headline import check_layer_choice
         from facebench.results.held_out import with_held_out
 
         check_layer_choice(layer_choice, "Run.headline")
-        rows = headline_rows(self.networks, self.tasks)
+        parts = [
+            with_choices(self.of_task(task).headline, self.choices(task), facts)
+            for task, facts in self.tasks.items()
+        ]
+        rows = pd.concat(parts) if parts else self.networks
         return with_held_out(rows, self.held_out()) if layer_choice == "held-out" else rows
 
     def held_out(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from facebench.columns import comparable_name
+from facebench.results.best_layer import with_choices
 from facebench.results.headline import direction, people_beside
 from facebench.results.wording import Shown, is_of_all, listed, named_layer, quoted, short, shown_p
 from facebench.tasks.measures import Measure, headlines, measures_for
@@ -184,6 +185,7 @@ class _Told:
         self._results, metrics = self._of_task.rows, self._of_task.metrics
         self._measures = measures_for(self._facts, metrics)
         self._best = self._of_task.best
+        self._choices = run.choices(task)
         self._measure = _main_measure(self._facts, metrics, self._measures)
         self._is_effect = _is_effect(self._facts, self._measure)
         self._warnings: list[str] = []
@@ -222,6 +224,7 @@ class _Told:
     def _main_rows(self, held_out: HeldOut | None) -> pd.DataFrame:
         rows = self._of_task.headline
         rows = rows[rows["metric"] == self._measure.name]
+        rows = with_choices(rows, self._choices, self._facts)
         if held_out is not None:
             from facebench.results.held_out import with_held_out
 
@@ -246,7 +249,7 @@ class _Told:
             row.value, row.ci_low, row.ci_high
         )))  # fmt: skip
         relation = _relation(numbers, self._measure.chance)
-        p = self._p(row.model, row.layer, row.condition)
+        p = self._p_of_best(row, numbers.value)
         name = named_layer(row.model, row.layer)
         self._warn_of(row, numbers, name, p)
         what = self._relation_words(relation)
@@ -334,6 +337,20 @@ class _Told:
             return "an interaction"
         name = self._facts.effect_name or "difference"
         return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+    def _p_of_best(self, row: Any, value: float) -> float:
+        """Find the P value of a number, allowing for the choice of its layer as intervals do."""
+        p = self._p(row.model, row.layer, row.condition)
+        condition = "" if _absent(row.condition) else str(row.condition)
+        chosen = self._choices.get((row.model, row.metric, condition))
+        if chosen is None or math.isnan(p):
+            return p
+        sign = direction(self._rows)
+        if self._one_sided:
+            return chosen.p_value(p) if sign >= 0 else p
+        # The choice makes numbers larger than they are in one direction only.
+        away = value - (self._measure.chance or 0.0)
+        return min(1.0, 2 * chosen.p_value(p / 2)) if sign * away >= 0 else p
 
     def _p(self, model: str, layer: str, condition: Any) -> float:
         """Find the P value that belongs to the number; NaN where there is none."""
@@ -730,7 +747,8 @@ class _Told:
             how = f"last layer of up to {most}"
             if direction(self._results[self._results["metric"] == first]):
                 by = f" by {first}" * (first != self._measure.name)
-                how = f"best layer{by} of up to {most}, chosen on the same pairs"
+                how = f"best layer{by} of up to {most}, chosen on the same pairs, which intervals"
+                how += " and P" * any(not math.isnan(one.p) for one in self._models) + " allow for"
             said.append(f"{whose}'s {how}")
         return "; ".join(said)
 
@@ -759,7 +777,10 @@ class _Told:
             evidence[one.model] = Evidence(
                 one.measure, condition or None, one.value, pairs.get(one.model), left_out
             )
-        return tie_groups(evidence)
+        largest = {
+            one.model: self._choices.get((one.model, one.measure, condition)) for one in defined
+        }
+        return tie_groups(evidence, largest)
 
     def _differences(self) -> str:
         """Say which models differ, by the letters of paired tests with Holm's correction."""

@@ -8,6 +8,7 @@ never contradict each other. docs/intervals.md has their measured coverage and s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from facebench.types import Float64Array
 
 __all__ = [
     "FEWEST_UNITS",
+    "LargestError",
     "PairedDifference",
     "Replicates",
     "Scale",
@@ -47,6 +49,7 @@ _FEWEST_OF_ONE_DF = 2.0
 _MANY_DF = 200
 # Draws of the maximum statistic, and random numbers that they may take.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWN = 20_000, 1000, 400_000_000
+_DRAWS_OF_BEST = 10_000
 _NOTHING = Interval(float("nan"), float("nan"))
 
 
@@ -520,3 +523,119 @@ def max_statistic(differences: Sequence[PairedDifference], *, seed: int = 0) -> 
     adjusted = own.copy()
     adjusted[tested] = np.maximum(own[tested], (1 + exceeding) / (1 + n_draws))
     return adjusted
+
+
+@lru_cache(maxsize=4)
+def _normal_draws(n_units: int, seed: int) -> Float64Array:
+    """Draw normal numbers of every unit: the same for all measures by as many units."""
+    return np.random.default_rng(seed).normal(size=(_DRAWS_OF_BEST, n_units))
+
+
+class LargestError:
+    """How far off the best of several measures may be, as it was chosen by its own value.
+
+    Its error is at most the largest of the errors of all, in standard errors of each: the largest
+    of a multivariate t with the correlations that leaving out the same groups of units shows. A
+    measure that does not change without any unit counts as one that is correlated with none.
+    Errors in the other direction are not made larger by the choice.
+
+    Parameters
+    ----------
+    measures : sequence of Replicates or None
+        Those that were chosen from, without the same groups of units.
+    df : float, default inf
+        Degrees of freedom where some are not known (None) or not by the same groups: errors then
+        are taken to be uncorrelated (Bonferroni).
+    seed : int, default 0
+        Of the draws.
+
+    Attributes
+    ----------
+    n : int
+        How many there are.
+    by_bonferroni : bool
+        Whether their correlations are not known.
+
+    References
+    ----------
+    T. Hothorn, F. Bretz and P. Westfall, "Simultaneous inference in general parametric models",
+    Biometrical Journal 50 (2008) 346-363.
+
+    Examples
+    --------
+    >>> one = Replicates(0.6, np.array([0.59, 0.61, 0.58, 0.62]))
+    >>> same, other = LargestError([one, one]), LargestError([one, None], 3)
+    >>> round(same.end(0.6, 0.5), 2), round(other.end(0.6, 0.5), 2)
+    (0.5, 0.47)
+    >>> round(same.p_value(0.02), 2), other.p_value(0.02)
+    (0.02, 0.04)
+    """
+
+    def __init__(
+        self, measures: Sequence[Replicates | None], df: float = np.inf, *, seed: int = 0
+    ) -> None:
+        self.n = len(measures)
+        known = [made for made in measures if made is not None and made.spread.error >= 0]
+        self.by_bonferroni = len(known) < self.n or len({made.units.size for made in known}) > 1
+        self._spread = Spread(0.0, min([made.spread.df for made in known], default=df))
+        self._drawn: Float64Array = np.empty(0)
+        if self.by_bonferroni:
+            self._spread = Spread(0.0, min(self._spread.df, df))
+            return
+        rows = np.stack([made.units - made.units.mean() for made in known])
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        moves = np.array([made.spread.error > _TINY for made in known], dtype=bool)
+        moves &= lengths[:, 0] > 0
+        if not moves.any():
+            self.by_bonferroni = True
+            return
+        drawn = (_normal_draws(rows.shape[1], seed) @ (rows[moves] / lengths[moves]).T).max(axis=1)
+        rng = np.random.default_rng([seed, 1])
+        for _ in range(int((~moves).sum())):
+            np.maximum(drawn, rng.normal(size=drawn.size), out=drawn)
+        df = self._spread.df
+        self._drawn = np.sort(drawn * np.sqrt(df / rng.chisquare(df, drawn.size)))
+
+    def end(
+        self, value: float, end: float, bounds: tuple[float, float] | None = None,
+        confidence: float = 0.95,
+    ) -> float:  # fmt: skip
+        """Move the end of the interval of one measure to where it holds for the best of all.
+
+        Parameters
+        ----------
+        value, end : float
+            The measure, and the end of its own interval that the choice favours.
+        bounds : (float, float), optional
+            The ends of the measure. Between finite ones, the distance is stretched on the logit
+            scale (that of Fisher's z between -1 and 1), and no further than Wilson's interval of a
+            share of 0 or 1 would be.
+        confidence : float, default 0.95
+            Coverage.
+        """
+        level = (1 + confidence) / 2
+        own = self._spread.quantile(level)
+        if self.by_bonferroni:
+            found = self._spread.quantile(1 - (1 - level) / self.n)
+        else:
+            found = float(np.quantile(self._drawn, level))
+        factor = max(1.0, found / own)
+        low, high = bounds or (-np.inf, np.inf)
+        if not np.isfinite(high - low):
+            return value + factor * (end - value)
+        shares = (np.array([value, end]) - low) / (high - low)
+        with np.errstate(divide="ignore"):
+            at_value, at_end = scipy.special.logit(np.clip(shares, 0, 1))
+        step = np.fmin((factor - 1) * abs(at_end - at_value), 2 * np.log(factor))
+        moved = scipy.special.expit(at_end + np.sign(end - value) * step)
+        return float(low + (high - low) * moved)
+
+    def p_value(self, own: float) -> float:
+        """Give P for the best of all from the one-sided P of the same measure by itself."""
+        if np.isnan(own):
+            return own
+        if self.by_bonferroni:
+            return min(1.0, self.n * own)
+        statistic = -self._spread.quantile(own)
+        exceeding = self._drawn.size - int(np.searchsorted(self._drawn, statistic))
+        return max(own, (1 + exceeding) / (1 + self._drawn.size))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facebench.metrics.stats import holm
 from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.metrics.uncertainty.rank_groups import letters_of_tests
-from facebench.metrics.uncertainty.spread import PairedDifference, Replicates
+from facebench.metrics.uncertainty.spread import LargestError, PairedDifference, Replicates
 from facebench.results.influences import EVERY_PAIR, replicates_of
 from facebench.results.pair_rows import PairRows
 from facebench.types import Float64Array
@@ -182,13 +182,18 @@ def paired_tests(differences: Sequence[PairedDifference], level: float = _LEVEL)
     return PairedTests(list(differences), adjusted, level)
 
 
-def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
+def tie_groups(
+    models: Mapping[_Key, Comparable], choices: Mapping[_Key, LargestError | None] | None = None
+) -> dict[_Key, str]:
     """Group models that a paired test does not find to differ.
 
     Parameters
     ----------
     models : mapping of str (or another key) to Evidence or Replicates
         One measure of each model, the best model first.
+    choices : mapping of str (or another key) to LargestError, optional
+        Of models whose layer was chosen on the same pairs. The better of two may owe its lead to
+        the choice, which P allows for; that of the other's layer makes the lead smaller.
 
     Returns
     -------
@@ -196,8 +201,10 @@ def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
         Letters by model, see `PairedTests.letters`; none of a model that has no paired test with
         any other. Empty where two of the others have none, or there is one model only.
     """
+    chosen = choices or {}
     tests = {
-        (one, other): models[one].minus(models[other]) for one, other in combinations(models, 2)
+        (one, other): _allowing(models[one].minus(models[other]), chosen.get(one))
+        for one, other in combinations(models, 2)
     }
     tested = {model for both, test in tests.items() if test is not None for model in both}
     found = [test for both, test in tests.items() if tested.issuperset(both)]
@@ -206,6 +213,15 @@ def tie_groups(models: Mapping[_Key, Comparable]) -> dict[_Key, str]:
         return {}
     letters = paired_tests(differences).letters(range(len(tested)))
     return dict(zip((model for model in models if model in tested), letters, strict=True))
+
+
+def _allowing(
+    test: PairedDifference | None, chosen: LargestError | None
+) -> PairedDifference | None:
+    """Allow for the choice of the better model's layer in P."""
+    if test is None or chosen is None:
+        return test
+    return test._replace(p_value=min(1.0, 2 * chosen.p_value(test.p_value / 2)))
 
 
 def is_tested(models: Iterable[Comparable]) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from facebench.errors import RunFolderError
 from facebench.figures.palette import HATCHES, PEOPLE_COLORS, model_colors
+from facebench.results.best_layer import with_choices
 from facebench.results.data_health import DataNote, health_notes, run_findings
 from facebench.results.face_failures import failing_conditions, on_no_face, uneven_failures
 from facebench.results.headline import (
@@ -260,6 +261,7 @@ def headline_table(run: Run, sections: list[TaskSection], held_out: Mapping[str,
         of_task = run.of_task(section.name)
         for metric, part in of_task.all_layers.groupby("metric", sort=False):
             shown = part[part["layer"].eq(part["model"].map(of_task.best))]
+            shown = with_choices(shown, run.choices(section.name), section.facts)
             if section.name in held_out:
                 shown = with_held_out(shown, held_out[section.name].table)
             # What is judged on its own pairs stays to be looked up.

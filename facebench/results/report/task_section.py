@@ -218,6 +218,7 @@ def _ties(
     is_compared = False
     notes: list[str] = []
     pairs_of = {model: pairs for model, _, pairs in heads}
+    choices = run.choices(rows["task"].iloc[0]) if len(rows) else {}
     named = rows.assign(condition=rows["condition"].fillna(""))
     for (metric, condition), own in named.groupby(["metric", "condition"], sort=False):
         ranked = own.sort_values("value", ascending=direction(own) < 0, kind="stable")
@@ -235,7 +236,8 @@ def _ties(
         chosen = {model: known.get((metric, condition, model)) for model in evidence}
         replaced = {model: made for model, made in chosen.items() if made is not None}
         if len(replaced) < len(evidence):
-            ties[metric, condition] = {} if replaced else tie_groups(evidence)
+            largest = {model: choices.get((model, metric, condition)) for model in evidence}
+            ties[metric, condition] = {} if replaced else tie_groups(evidence, largest)
         else:
             sign = direction(own)
             order = sorted(replaced, key=lambda model: -sign * replaced[model].value)
@@ -280,7 +282,8 @@ def _notes(
         notes.append(
             f"The best layer of a model (of up to {most}) is chosen on the same pairs that it is "
             "judged on, which flatters it: the more so, the more layers and the fewer people there "
-            "are. 'facebench report --layer-choice held-out' chooses it on other people."
+            "are. Its interval allows for this: at the worse end it holds for all layers at once. "
+            "'facebench report --layer-choice held-out' chooses it on other people."
         )
     n_curves = len(data["verification"])
     if 0 < n_curves < n_layers:

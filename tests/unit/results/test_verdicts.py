@@ -200,7 +200,10 @@ def test_conditions_at_their_ceiling_and_the_choice_of_layers_are_told():
     assert "P = .20, no errors in upright, 16 people" in said(rows, EFFECT).sentence
     layers = [row("a", "AUC", x, 0.6, 0.95, layer=f"l{x}", layer_index=x * 10) for x in (0.7, 0.9)]
     sentence = said(layers, SCORE).sentence
-    assert sentence.endswith("each network's best layer of up to 2, chosen on the same pairs.")
+    how = (
+        "each network's best layer of up to 2, chosen on the same pairs, which intervals allow for."
+    )
+    assert sentence.endswith(how)
     assert "a l0.9 .900" in sentence
 
 
@@ -367,7 +370,8 @@ def test_layers_chosen_on_the_same_pairs_are_told_beside_held_out_ones():
     [verdict] = verdicts(run_of(rows, SCORE), ties={}, held_out={"T": HeldOut(table, {})})
     assert "a held-out of 2 .800" in verdict.sentence
     assert verdict.sentence.endswith(
-        "each other network's best layer of up to 2, chosen on the same pairs."
+        "each other network's best layer of up to 2, chosen on the same pairs, which intervals "
+        "allow for."
     )
 
 

@@ -46,12 +46,16 @@ def test_correlations(script):
 
 @pytest.mark.slow
 def test_the_largest_of_many_layers(script):
-    found = script.layers_design(20, 50)
+    found = script.layers_design(20, "all", 50)
     assert found["own"] > 0.1
     assert found["max"] <= 0.12
+    # The best of equal layers, by itself and as headlines have it: 100 intervals.
+    assert found["best"] < 0.93
+    assert found["headline"] >= 0.87
     # Held-out layers of equal networks: 100 intervals, 50 tests.
     assert found["held-out"] >= 0.87
     assert found["chosen"] <= 0.14
+    assert found["letters"] <= 0.14
 
 
 @pytest.mark.parametrize("scale", ["identity", "logit"])
