@@ -1,9 +1,10 @@
 """InsightFace ``.bin`` packs: many images and the labels of their pairs in one pickle.
 
 A pack is read by an unpickler that admits bytes, arrays of bytes (as ``cv2.imencode`` gives them),
-lists, tuples, booleans and nothing else, so that no pack can run code. An image in a pack has a path like any other, ``lfw.bin/000001.jpg``; its
-bytes are read from the pack when they are needed, and nothing is unpacked to disk. No file stays
-open, so processes may fork and threads may read at the same time.
+lists, tuples, booleans and nothing else, so that no pack can run code. An image in a pack has a
+path like any other, ``lfw.bin/000001.jpg``; its bytes are read from the pack when they are needed,
+and nothing is unpacked to disk. No file stays open, so processes may fork and threads may read at
+the same time.
 """
 
 from __future__ import annotations
