@@ -323,7 +323,7 @@ class _Cutter:
             as_wanted = was_written == (face or self._keep_all)
             if digest == before and as_wanted and was_written == job.target.is_file():
                 return _Done(digest, face, written=was_written, is_new=False), None
-            chip = self._aligner(np.asarray(open_image(job.source, content)))
+            chip = self._aligner(np.asarray(open_image(job.source, content)), str(job.source))
         except ImageError as error:
             return _Done("", reason=str(error)), None
         is_written = chip.found or self._keep_all

@@ -132,10 +132,10 @@ def prepare_face_set(name: str, root: StrPath, images: StrPath | None = None) ->
     face_set = find_face_set(name)
     folder = as_path(root, "root")
     if not folder.is_dir():
-        msg = f"The folder {folder} does not exist (looked in {Path.cwd()})."
+        msg = f"The folder {folder} {_not_a_folder(folder)}."
         raise MissingPairsFileError(msg)
     if images is not None and not as_path(images, "images").is_dir():
-        msg = f"The images folder {images} does not exist (looked in {Path.cwd()})."
+        msg = f"The images folder {images} {_not_a_folder(Path(images))}."
         raise MissingImageError(msg)
     tree = dict(_folders(folder))
     remarks: list[str] = []
@@ -156,6 +156,10 @@ def prepare_face_set(name: str, root: StrPath, images: StrPath | None = None) ->
     ]
     _check_images(face_set, where, remarks)
     return PreparedSet(face_set, lists, remarks)
+
+
+def _not_a_folder(path: Path) -> str:
+    return "is a file" if path.exists() else f"does not exist (looked in {Path.cwd()})"
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
