@@ -230,6 +230,9 @@ class TestWhatIsWrong:
     def test_folders_that_are_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(MissingPairsFileError, match="does not exist"):
             prepare_face_set("lfw-view2", tmp_path / "none")
+        (tmp_path / "file").write_text("")
+        with pytest.raises(MissingPairsFileError, match="file is a file"):
+            prepare_face_set("calfw", tmp_path / "file")
         with pytest.raises(MissingImageError, match="does not exist"):
             prepare_face_set("lfw-view2", tmp_path, tmp_path / "none")
 
