@@ -293,14 +293,15 @@ def _name_people_of_agedb(pairs: pd.DataFrame) -> None:
     """
     found = []
     for place in (0, 1):
-        people = [
-            [[*PurePosixPath(name).stem.split("_"), ""][place] for name in pairs[side]]
+        first, second = (
+            np.array([[*PurePosixPath(name).stem.split("_"), ""][place] for name in pairs[side]])
             for side in PAIR_COLUMNS
-        ]
-        wrong = contradictions(*map(np.array, people), pairs["same"]).size
-        found.append((wrong, place, people))
-    _, _, best = min(found)
-    pairs[list(IDENTITY_COLUMNS)] = np.transpose(best)
+        )
+        wrong = contradictions(first, second, pairs["same"]).size
+        found.append((wrong, place, (first, second)))
+    *_, best = min(found, key=lambda item: item[:2])
+    for column, people in zip(IDENTITY_COLUMNS, best, strict=True):
+        pairs[column] = people
 
 
 def _check_numbers(official: PairList, path: Path, pairs: pd.DataFrame, remarks: list[str]) -> None:
