@@ -238,6 +238,7 @@ def align(
     no_face.png. chips.csv says which chip is of which image, alignment.json how they were cut.
     Called again, it goes on where it stopped.
     """
+    from facebench.data.pairs.table import SHOWN, shown
     from facebench.faces.alignment import align_folder
     from facebench.store import open_store
 
@@ -259,6 +260,16 @@ def align(
         talk().say(f"No face found: {name}")
     for reason in done.bad.values():
         talk().say(f"Left out: {reason}")
+    if done.strays:
+        several = len(done.strays) > 1
+        told = shown(done.strays[:SHOWN], len(done.strays))
+        talk().warn(
+            [
+                f"{len(done.strays)} PNG file{'s' if several else ''} in {output} "
+                f"{'are' if several else 'is'} of no image in {folder}, and not in chips.csv: "
+                f"{told}. Remove what is not wanted."
+            ]
+        )
     talk().result(f"{output}")
     talk().say(f"{done.written} chips, {len(done.no_face)} images without a face.")
     talk().data(
@@ -268,6 +279,7 @@ def align(
             "resumed": done.resumed,
             "no_face": done.no_face,
             "bad_images": done.bad,
+            "strays": done.strays,
         }
     )
 

@@ -1,9 +1,10 @@
 """InsightFace ``.bin`` packs: many images and the labels of their pairs in one pickle.
 
-A pack is read by an unpickler that admits bytes, lists, tuples, booleans and nothing else, so that
-no pack can run code. An image in a pack has a path like any other, ``lfw.bin/000001.jpg``; its
-bytes are read from the pack when they are needed, and nothing is unpacked to disk. No file stays
-open, so processes may fork and threads may read at the same time.
+A pack is read by an unpickler that admits bytes, arrays of bytes (as ``cv2.imencode`` gives them),
+lists, tuples, booleans and nothing else, so that no pack can run code. An image in a pack has a
+path like any other, ``lfw.bin/000001.jpg``; its bytes are read from the pack when they are needed,
+and nothing is unpacked to disk. No file stays open, so processes may fork and threads may read at
+the same time.
 """
 
 from __future__ import annotations
@@ -71,8 +72,52 @@ class _Spelling:
         return text.encode("latin1")
 
 
+class _Byte:
+    """Stands for ``numpy.dtype('uint8')``; other types are refused."""
+
+    __slots__ = ()
+
+    def __call__(self, name: object, *_: object) -> _Byte:
+        if name not in ("u1", b"u1"):
+            msg = f"it holds an array of {name!r:.20}, not of bytes"
+            raise pickle.UnpicklingError(msg)
+        return self
+
+    def __setstate__(self, state: object) -> None:
+        """Take no notice: a byte has no order and no fields."""
+
+
+class _Array:
+    """Stands for an array of bytes, as NumPy's ``_reconstruct`` and ``_frombuffer`` make it."""
+
+    __slots__ = ("content",)
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def __call__(self, content: object, *rest: object) -> _Array:
+        made = _Array()
+        if isinstance(content, bytes | bytearray):
+            # From a buffer: type, shape, order.
+            made.__setstate__((1, *reversed(rest[:2]), False, bytes(content)))
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, _, content = state
+        is_row = isinstance(content, bytes) and max(shape) == len(content)
+        if not isinstance(kind, _Byte) or not is_row:
+            msg = f"it holds an array of shape {shape!r:.60}, not the bytes of an image file"
+            raise pickle.UnpicklingError(msg)
+        self.content = content
+
+
+_MODULES_OF_ARRAYS = {
+    f"numpy.{core}.{module}" for core in ("core", "_core") for module in ("multiarray", "numeric")
+}
+
+
 class _BytesOnly(pickle._Unpickler):
-    """An unpickler that finds no class and no function but the spelling of bytes.
+    """An unpickler that finds no class and no function but the spelling of bytes and their arrays.
 
     Written in Python: that in C takes as much memory as the largest number a pack claims.
     """
@@ -85,6 +130,12 @@ class _BytesOnly(pickle._Unpickler):
             ("builtins", "bytes"),
         ):
             return _Spelling()
+        if (module, name) == ("numpy", "dtype"):
+            return _Byte()
+        if (module, name) == ("numpy", "ndarray") or (
+            module in _MODULES_OF_ARRAYS and name in ("_reconstruct", "_frombuffer")
+        ):
+            return _Array()
         msg = f"it asks for {module}.{name}"
         raise pickle.UnpicklingError(msg)
 
@@ -196,6 +247,7 @@ def _checked(content: Any, path: Path) -> tuple[list[bytes], list[bool]]:
         )
         raise PairsError(msg)
     images, same = content
+    images = [image.content if isinstance(image, _Array) else image for image in images]
     for place, image in enumerate(images):
         if not isinstance(image, bytes):
             msg = (
@@ -217,7 +269,7 @@ def _checked(content: Any, path: Path) -> tuple[list[bytes], list[bool]]:
             f"Got {len(images)} images and {len(same)} labels."
         )
         raise PairsError(msg)
-    return list(images), [bool(label) for label in same]
+    return images, [bool(label) for label in same]
 
 
 def _located(images: list[bytes], path: Path) -> list[_Span | bytes]:

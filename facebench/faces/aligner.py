@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from facebench.errors import StoreError
+from facebench.errors import ImageError, StoreError
 from facebench.faces import WhichFace
 from facebench.faces.detection import (
     Box,
@@ -169,26 +169,28 @@ class FaceAligner:
         image : ndarray
             ``[H, W, 3]``, uint8, RGB.
         path : str, optional
-            What the image is called in `hints`.
+            What the image is called in `hints` and in errors.
 
         Raises
         ------
         ImageError
-            If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels.
+            If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels, or too few for a
+            template of five points.
         """
         image = checked_image(image)
         digest = "" if self.kept is None else pixels_digest(image)
         face, scale = self._face(image, digest, (self.hints or {}).get(path or ""))
         if face is None:
             square = central_square(image)
-            return FaceChip(self._cut(image, digest, square, None), False, box_of(square))
+            chip = self._cut(image, digest, square, None, path)
+            return FaceChip(chip, False, box_of(square))
         is_dlib = self.detector.box_kind == "dlib"
         box = face.box if is_dlib else box_as("dlib", face.box, self.detector.box_kind)
         rectangle = scaled_rectangle(face._replace(box=box), scale)
         edges = (*(edge * scale for edge in face.box),)
         whole = Face(edges, face.score, _scaled(face.points, scale))  # type: ignore[arg-type]
         shown = box_of(rectangle) if is_dlib else Box(*map(round, edges))
-        return FaceChip(self._cut(image, digest, rectangle, whole), True, shown)
+        return FaceChip(self._cut(image, digest, rectangle, whole, path), True, shown)
 
     def _face(self, image: Pixels, digest: str, hint: Hint | None) -> tuple[Face | None, float]:
         """Find the face that is meant, in the pixels of the detector's image, and their size."""
@@ -206,7 +208,9 @@ class FaceAligner:
                 return min(faces, key=lambda face: _distance(face, x / scale, y / scale)), scale
         return (choose_face(faces, size, self.which_face) if faces else None), scale
 
-    def _cut(self, image: Pixels, digest: str, rectangle: Any, face: Face | None) -> Pixels:
+    def _cut(
+        self, image: Pixels, digest: str, rectangle: Any, face: Face | None, path: str | None
+    ) -> Pixels:
         """Cut out the face at a rectangle of dlib's kind; `face` is None where none was found."""
         template = self.template
         if template.kind == "dlib":
@@ -221,7 +225,15 @@ class FaceAligner:
         if template.kind == "points":
             if face is not None and face.points is not None:
                 return points_chip(image, face.points, template)
-            return points_chip(image, self._points(image, digest, rectangle), template)
+            points = self._points(image, digest, rectangle)
+            if all(point == points[0] for point in points):
+                height, width = image.shape[:2]
+                msg = (
+                    f"The image {path or ''} ({width} x {height} pixels) is too small for five "
+                    f"points of a face to be told apart, which {template.name} needs."
+                )
+                raise ImageError(msg)
+            return points_chip(image, points, template)
         if face is not None and self.detector.box_kind == "whole":
             return box_chip(image, face.box, template)
         left, top, right, bottom = map(float, box_of(rectangle))

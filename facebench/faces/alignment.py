@@ -57,12 +57,16 @@ class AlignedFolder:
         Images that cannot be read, and why.
     resumed : int
         Images that an earlier call had done already.
+    strays : tuple of str
+        PNG files of the output that are of no image of the folder, such as chips of images that
+        were removed since.
     """
 
     written: int
     no_face: tuple[str, ...]
     bad: dict[str, str]
     resumed: int = 0
+    strays: tuple[str, ...] = ()
 
 
 class _Job(NamedTuple):
@@ -164,8 +168,10 @@ def align_folder(
         record = {**aligner.settings(), "keep_all": keep_all, **counts}
         with atomic_path(output / _RECORD) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        there = {path.relative_to(output).as_posix() for path in output.rglob("*.png")}
+        strays = tuple(sorted(there - {*names, _SHEET}))
     resumed = sum(not one.is_new for one in done)
-    return AlignedFolder(written, no_face, bad, resumed)
+    return AlignedFolder(written, no_face, bad, resumed, strays)
 
 
 def _sized(template: str | Template, size: int | None, padding: float | None) -> Template:
@@ -270,13 +276,16 @@ def _write_table(output: Path, names: list[str], sources: list[str], done: list[
 
 
 def _names(sources: list[Path]) -> list[str]:
-    """Name the chips; a.jpg and a.png of one person stay two."""
-    plain = [source.with_suffix(".png").as_posix() for source in sources]
-    many = {name for name, count in Counter(plain).items() if count > 1}
-    return [
-        f"{source.as_posix()}.png" if name in many else name
-        for name, source in zip(plain, sources, strict=True)
-    ]
+    """Name the chips; a.jpg and a.png of one person stay two, and so does an a.jpg.png."""
+    names = [source.with_suffix(".png").as_posix() for source in sources]
+    while True:
+        counts = Counter(names)
+        if len(counts) == len(names):
+            return names
+        names = [
+            f"{source.as_posix()}.png" if counts[name] > 1 else name
+            for name, source in zip(names, sources, strict=True)
+        ]
 
 
 class _Cutter:
@@ -323,7 +332,7 @@ class _Cutter:
             as_wanted = was_written == (face or self._keep_all)
             if digest == before and as_wanted and was_written == job.target.is_file():
                 return _Done(digest, face, written=was_written, is_new=False), None
-            chip = self._aligner(np.asarray(open_image(job.source, content)))
+            chip = self._aligner(np.asarray(open_image(job.source, content)), str(job.source))
         except ImageError as error:
             return _Done("", reason=str(error)), None
         is_written = chip.found or self._keep_all

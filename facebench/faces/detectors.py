@@ -26,6 +26,8 @@ from facebench.utils.suggestions import did_you_mean
 __all__ = ["DETECTORS", "DlibCnn", "Mtcnn", "detector_named", "faces_of"]
 
 _CNN_FILE = "mmod_human_face_detector.dat"
+# Half of the smallest face that it finds; it fails in images of a few pixels.
+_CNN_LEAST_SIDE = 20
 # A larger box is a mistake, and its chip would not fit into memory.
 _MOST_TIMES = 10
 _FACENET, _MTCNN = "facenet_pytorch", "mtcnn"
@@ -53,6 +55,8 @@ class DlibCnn:
 
     def __call__(self, image: Pixels) -> list[Face]:
         """Find the faces of an image, or of the image enlarged twice if there is none."""
+        if min(image.shape[:2]) < _CNN_LEAST_SIDE:
+            return []
         for upsampling in (0, 1):
             faces = _cnn(self.file)(image, upsampling)
             if len(faces):

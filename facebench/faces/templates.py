@@ -111,6 +111,12 @@ def template_named(template: str | Template) -> Template:
     """
     if isinstance(template, Template):
         return template
+    if template == NO_TEMPLATE:
+        msg = (
+            f"The template {NO_TEMPLATE!r} takes images as they are: there is nothing to cut out. "
+            f"Templates that cut out faces are {', '.join(TEMPLATES)}."
+        )
+        raise InputError(msg)
     if not isinstance(template, str) or template not in TEMPLATES:
         known = [*TEMPLATES, NO_TEMPLATE]
         msg = (

@@ -128,7 +128,8 @@ def agedb_protocol(path: Path, folds: list[list[tuple[str, str, int]]]) -> None:
 
 
 def agedb(root: Path) -> None:
-    names = [f"{place}_{name.replace('_', '')}" for place, name in enumerate(PEOPLE)]
+    # The person, the name, the image's number, the age, the sex; names may have several parts.
+    names = [f"{place}_{name}_7" for place, name in enumerate(PEOPLE)]
     for place, name in enumerate(names):
         for age in (20, 55):
             image(root / "03_Protocol_Images" / f"{name}_{age}_f.jpg", 10 * place + age)

@@ -117,7 +117,7 @@ _SETS = (
         people=None,
         layout="""\
 ROOT/
-  03_Protocol_Images/           1_Name_35_m.jpg: number, name, age, sex
+  03_Protocol_Images/           a .jpg (and a .pts) for each name in the protocol
   04_FINAL_protocol_30_years.mat""",
         licence="Non-commercial research.",
         access="https://ibug.doc.ic.ac.uk/resources/agedb (a password is sent on request)",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from facebench.data.folder import list_images
 from facebench.data.identity import IDENTITY_COLUMNS, contradictions
 from facebench.data.pairs.agedb import read_agedb_pairs
@@ -130,10 +132,10 @@ def prepare_face_set(name: str, root: StrPath, images: StrPath | None = None) ->
     face_set = find_face_set(name)
     folder = as_path(root, "root")
     if not folder.is_dir():
-        msg = f"The folder {folder} does not exist (looked in {Path.cwd()})."
+        msg = f"The folder {folder} {_not_a_folder(folder)}."
         raise MissingPairsFileError(msg)
     if images is not None and not as_path(images, "images").is_dir():
-        msg = f"The images folder {images} does not exist (looked in {Path.cwd()})."
+        msg = f"The images folder {images} {_not_a_folder(Path(images))}."
         raise MissingImageError(msg)
     tree = dict(_folders(folder))
     remarks: list[str] = []
@@ -154,6 +156,10 @@ def prepare_face_set(name: str, root: StrPath, images: StrPath | None = None) ->
     ]
     _check_images(face_set, where, remarks)
     return PreparedSet(face_set, lists, remarks)
+
+
+def _not_a_folder(path: Path) -> str:
+    return "is a file" if path.exists() else f"does not exist (looked in {Path.cwd()})"
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -238,8 +244,11 @@ def _read(official: PairList, path: Path, remarks: list[str]) -> pd.DataFrame:
             f"{path.name} does not consist of {official.folds} blocks of genuine then impostor "
             "pairs: the pairs of each class were distributed over the folds in their order."
         )
-    for column, side in zip(IDENTITY_COLUMNS, PAIR_COLUMNS, strict=True):
-        pairs[column] = [_person(official.format, PurePosixPath(name)) for name in pairs[side]]
+    if official.format == "agedb":
+        _name_people_of_agedb(pairs)
+    else:
+        for column, side in zip(IDENTITY_COLUMNS, PAIR_COLUMNS, strict=True):
+            pairs[column] = [_person(official.format, PurePosixPath(name)) for name in pairs[side]]
     wrong = contradictions(pairs["identity1"], pairs["identity2"], pairs["same"])
     if wrong.size:
         first = pairs.iloc[int(wrong[0])]
@@ -270,12 +279,29 @@ def _person(kind: Format, name: PurePosixPath) -> str:
     """Name the person in an image, as the files of a set are called."""
     if kind == "calfw":
         return name.stem.rpartition("_")[0] or name.stem
-    if kind == "agedb":
-        return [*name.stem.split("_"), ""][1]
     if kind == "cfp":
         # Images/001/frontal/01.jpg
         return name.parent.parent.name
     return name.parent.as_posix()
+
+
+def _name_people_of_agedb(pairs: pd.DataFrame) -> None:
+    """Name the people of AgeDB by the part of the images' names that the labels agree with.
+
+    The protocol's names begin with the person, those of the whole set (1_Name_35_m.jpg) with the
+    image's number.
+    """
+    found = []
+    for place in (0, 1):
+        first, second = (
+            np.array([[*PurePosixPath(name).stem.split("_"), ""][place] for name in pairs[side]])
+            for side in PAIR_COLUMNS
+        )
+        wrong = contradictions(first, second, pairs["same"]).size
+        found.append((wrong, place, (first, second)))
+    *_, best = min(found, key=lambda item: item[:2])
+    for column, people in zip(IDENTITY_COLUMNS, best, strict=True):
+        pairs[column] = people
 
 
 def _check_numbers(official: PairList, path: Path, pairs: pd.DataFrame, remarks: list[str]) -> None:

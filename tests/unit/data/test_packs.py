@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -21,6 +22,53 @@ from support.packs import IMAGES, SAME, python2_pickle, write
 def test_images_are_not_kept_in_memory_where_the_file_has_them(tmp_path: Path) -> None:
     path = write(tmp_path, (IMAGES, SAME))
     assert not any(isinstance(member, bytes) for member in open_pack(path).members.values())
+
+
+def numpy_of(version: int, pickled: bytes) -> bytes:
+    """Name NumPy's functions as its version 1 does; short texts begin with their length."""
+    if version == 2:
+        return pickled
+    for name in (b"numpy._core.multiarray", b"numpy._core.numeric"):
+        former = name.replace(b"._core.", b".core.")
+        pickled = pickled.replace(bytes([len(name)]) + name, bytes([len(former)]) + former)
+        pickled = pickled.replace(b"c" + name, b"c" + former)
+    return pickled
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)], ids=["flat", "column"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("protocol", range(6))
+def test_images_may_be_arrays_as_opencv_encodes_them(
+    tmp_path: Path, protocol: int, version: int, shape: tuple[int, ...]
+) -> None:
+    path = tmp_path / "agedb_30.bin"
+    arrays = [np.frombuffer(image, np.uint8).copy().reshape(shape) for image in IMAGES]
+    path.write_bytes(numpy_of(version, pickle.dumps((arrays, SAME), protocol)))
+    found = open_pack(path)
+    assert [image_bytes(path / name) for name in found.members] == IMAGES
+    assert found.same == SAME
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.uint8),
+        np.zeros(4, np.float32),
+        np.array(["a"], object),
+        np.zeros(0, np.uint8),
+    ],
+    ids=["pixels", "floats", "objects", "empty"],
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, protocol: int) -> None:
+    path = tmp_path / "lfw.bin"
+    path.write_bytes(pickle.dumps(([array, array], [True]), protocol))
+    if array.size:
+        with pytest.raises(PairsError, match=r"lfw\.bin cannot be read: it (holds|asks)"):
+            open_pack(path)
+    else:
+        with pytest.raises(FacebenchError):
+            open_image(path / "000001.jpg")
 
 
 def test_a_name_may_lead_into_a_pack_of_the_folder(pack: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebench.errors import InputError, StoreError
+from facebench.errors import ImageError, InputError, StoreError
 from facebench.faces.aligner import FaceAligner
 from facebench.faces.chips import face_chip
 from facebench.faces.detection import DlibHog, Face
@@ -175,3 +175,13 @@ def test_it_travels_to_other_processes(image):
 def test_unknown_rules_are_told():
     with pytest.raises(InputError, match=r"'which_face'.*Did you mean 'largest'"):
         FaceAligner("arcface112", Two(), "larger")
+
+
+def test_an_image_too_small_for_five_points_is_told() -> None:
+    for name in ("dlib150", "facenet160", "vgg224"):
+        assert not FaceAligner(name)(np.zeros((1, 1, 3), np.uint8)).found
+    for size in ((1, 1), (1, 40)):
+        with pytest.raises(ImageError, match=r"a\.png \(\d+ x 1 pixels\) is too small for five"):
+            FaceAligner("arcface112")(np.zeros((*size, 3), np.uint8), "a.png")
+    # Small as it is, the central square has five points.
+    assert not FaceAligner("arcface112")(np.zeros((8, 8, 3), np.uint8)).found

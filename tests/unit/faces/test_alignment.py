@@ -203,3 +203,29 @@ def test_processes_give_the_same_chips(tmp_path: Path) -> None:
     assert done[0].written >= 18
     for path in (tmp_path / "0").glob("*.png"):
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
+
+
+def test_chips_of_names_that_only_differ_in_suffixes_stay_apart(tmp_path: Path) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out"
+    folder.mkdir()
+    sources = ["a.bmp", "a.png", "a.png.png", "a.png.png.png", "b.png.bmp"]
+    for place, name in enumerate(sources):
+        Image.new("RGB", (20, 20), (50 * place, 0, 0)).save(folder / name)
+    done = align_folder(folder, out, template=EIGHT, keep_all=True, num_workers=0)
+    with (out / "chips.csv").open(encoding="utf-8") as file:
+        chips = {row["source"]: row["image"] for row in csv.DictReader(file)}
+    assert done.written == len(set(chips.values())) == len(sources)
+    assert chips["b.png.bmp"] == "b.png.png"
+    for place, name in enumerate(sources):
+        assert Image.open(out / chips[name]).getpixel((4, 4)) == (50 * place, 0, 0)
+
+
+def test_chips_of_removed_images_are_told(tmp_path: Path) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out"
+    (folder / "ann").mkdir(parents=True)
+    for name in ("ann/1.bmp", "ann/2.bmp", "3.bmp"):
+        Image.new("RGB", (20, 20), (9, 9, 9)).save(folder / name)
+    assert align_folder(folder, out, template=EIGHT, keep_all=True, num_workers=0).strays == ()
+    (folder / "ann" / "2.bmp").unlink()
+    done = align_folder(folder, out, template=EIGHT, keep_all=True, num_workers=0)
+    assert (done.written, done.strays) == (2, ("ann/2.png",))

@@ -176,3 +176,11 @@ def test_an_own_detectors_class_or_kind_of_box():
     own.box_kind = "xywh"
     with pytest.raises(InputError, match=r"'box_kind' .* Got 'xywh'"):
         detector_named(own)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (9, 12), (2, 40), (19, 300), (20, 20)])
+def test_images_of_a_few_pixels_hold_no_face_for_the_convolutional_detector(
+    size: tuple[int, int],
+) -> None:
+    # dlib raises a RuntimeError for them.
+    assert DlibCnn()(np.zeros((*size, 3), np.uint8)) == []

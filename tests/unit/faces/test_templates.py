@@ -122,6 +122,8 @@ def test_unknown_templates_are_told():
     assert template_named(ARCFACE) is ARCFACE
     with pytest.raises(InputError, match=r"arcface112, dlib150, .*Did you mean 'arcface112'"):
         template_named("arcface-112")
+    with pytest.raises(InputError, match="'none' takes images as they are"):
+        template_named("none")
 
 
 def test_a_template_that_is_no_name_is_refused():

@@ -16,7 +16,17 @@ from facebench.errors import (
     PairsError,
     UnknownNameError,
 )
-from support.face_sets import FOLDS, TREES, image, lfw_people, lfw_view1, lfw_view2, packs, write
+from support.face_sets import (
+    FOLDS,
+    TREES,
+    agedb_protocol,
+    image,
+    lfw_people,
+    lfw_view1,
+    lfw_view2,
+    packs,
+    write,
+)
 
 
 def prepared(name: str, root: Path) -> PreparedSet:
@@ -69,7 +79,7 @@ class TestEverySet:
 
     def test_identities_are_those_of_the_names(self, tmp_path: Path) -> None:
         people = {
-            "agedb-30": "AnnLee",
+            "agedb-30": "0",
             "calfw": "Ann_Lee",
             "cfp-fp": "001",
             "cplfw": "Ann_Lee",
@@ -80,6 +90,30 @@ class TestEverySet:
         for name, person in people.items():
             [first, *_] = prepared(name, tmp_path / name).lists
             assert first.pairs["identity1"][0] == person
+
+    def test_people_of_agedb_are_named_by_the_part_that_the_labels_agree_with(
+        self, tmp_path: Path
+    ) -> None:
+        # Two people called John; and names that begin with the number of the image.
+        beginnings = {
+            "person": ("3_John_Ford_1", "3_John_Ford_2", "4_John_Wayne_1", "4_John_Wayne_2"),
+            "image": ("1_JohnFord", "2_JohnFord", "3_JohnWayne", "4_JohnWayne"),
+        }
+        expected = {"person": ["3", "3", "4"], "image": ["JohnFord", "JohnFord", "JohnWayne"]}
+        for kind, (one, two, other, last) in beginnings.items():
+            root = tmp_path / kind
+            names = [f"{name}_35_m" for name in (one, two, other, last)]
+            for place, name in enumerate(names):
+                image(root / "03_Protocol_Images" / f"{name}.jpg", place)
+                write(root / "03_Protocol_Images" / f"{name}.pts", "version: 1")
+            one, two, other, last = names
+            folds = [[(one, two, 1), (one, other, -1), (other, last, 1)]] * FOLDS
+            agedb_protocol(root / "04_FINAL_protocol_30_years.mat", folds)
+            found = prepare_face_set("agedb-30", root)
+            pairs = found.lists[0].pairs
+            assert pairs["identity1"][:3].tolist() == [*expected[kind][:2], expected[kind][2]]
+            assert ((pairs["identity1"] == pairs["identity2"]) == (pairs["same"] == 1)).all()
+            assert not any("contradict" in remark for remark in found.remarks)
 
     def test_groups(self, tmp_path: Path) -> None:
         rfw = prepared("rfw", tmp_path / "rfw")
@@ -196,6 +230,9 @@ class TestWhatIsWrong:
     def test_folders_that_are_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(MissingPairsFileError, match="does not exist"):
             prepare_face_set("lfw-view2", tmp_path / "none")
+        (tmp_path / "file").write_text("")
+        with pytest.raises(MissingPairsFileError, match="file is a file"):
+            prepare_face_set("calfw", tmp_path / "file")
         with pytest.raises(MissingImageError, match="does not exist"):
             prepare_face_set("lfw-view2", tmp_path, tmp_path / "none")
 
