@@ -45,10 +45,11 @@ from facebench.faces.templates import (
 )
 from facebench.types import StrPath
 
-__all__ = ["FaceAligner", "FaceChip", "Hint", "KeptFaces"]
+__all__ = ["FaceAligner", "FaceChip", "Hint", "KeptFaces", "LocatedFace"]
 
 # A point of the face, or its box: left, top, right, bottom.
 Hint = tuple[float, float] | tuple[float, float, float, float]
+_Points = Sequence[Sequence[float]]
 
 
 class FaceChip(NamedTuple):
@@ -67,6 +68,30 @@ class FaceChip(NamedTuple):
     pixels: Pixels
     found: bool
     box: Box
+
+
+class LocatedFace(NamedTuple):
+    """Where the face of an image is.
+
+    Attributes
+    ----------
+    found : bool
+        Whether a face was detected. If not, the central square is taken for one.
+    box : Box
+        Where the face was detected, or the central square that was taken for it.
+    rectangle : dlib.rectangle
+        The same, as dlib's detectors would give it.
+    face : Face or None
+        What the detector gave, in pixels of the full image.
+    points : sequence of sequence of float, or None
+        Five points of x and y, where the template needs them.
+    """
+
+    found: bool
+    box: Box
+    rectangle: Any
+    face: Face | None
+    points: _Points | None
 
 
 class KeptFaces(Protocol):
@@ -177,20 +202,66 @@ class FaceAligner:
             If ``image`` is not an ``[H, W, 3]`` array of uint8, or has no pixels, or too few for a
             template of five points.
         """
+        located = self.locate(image, path)
+        return FaceChip(self.cut(image, located), located.found, located.box)
+
+    def locate(self, image: Pixels, path: str | None = None) -> LocatedFace:
+        """Find the face of an image, and the points that the template needs.
+
+        The parameters and errors are those of a call of the aligner.
+        """
         image = checked_image(image)
         digest = "" if self.kept is None else pixels_digest(image)
         face, scale = self._face(image, digest, (self.hints or {}).get(path or ""))
         if face is None:
-            square = central_square(image)
-            chip = self._cut(image, digest, square, None, path)
-            return FaceChip(chip, False, box_of(square))
-        is_dlib = self.detector.box_kind == "dlib"
-        box = face.box if is_dlib else box_as("dlib", face.box, self.detector.box_kind)
-        rectangle = scaled_rectangle(face._replace(box=box), scale)
-        edges = (*(edge * scale for edge in face.box),)
-        whole = Face(edges, face.score, _scaled(face.points, scale))  # type: ignore[arg-type]
-        shown = box_of(rectangle) if is_dlib else Box(*map(round, edges))
-        return FaceChip(self._cut(image, digest, rectangle, whole, path), True, shown)
+            rectangle, whole = central_square(image), None
+            box = box_of(rectangle)
+        else:
+            is_dlib = self.detector.box_kind == "dlib"
+            dlib_box = face.box if is_dlib else box_as("dlib", face.box, self.detector.box_kind)
+            rectangle = scaled_rectangle(face._replace(box=dlib_box), scale)
+            edges = (*(edge * scale for edge in face.box),)
+            whole = Face(edges, face.score, _scaled(face.points, scale))  # type: ignore[arg-type]
+            box = box_of(rectangle) if is_dlib else Box(*map(round, edges))
+        points: _Points | None = None
+        if self.template.kind == "points":
+            points = None if whole is None else whole.points
+            if points is None:
+                points = self._points(image, digest, rectangle)
+                if all(point == points[0] for point in points):
+                    height, width = image.shape[:2]
+                    msg = (
+                        f"The image {path or ''} ({width} x {height} pixels) is too small for five "
+                        f"different points of a face, which {self.template.name} needs."
+                    )
+                    raise ImageError(msg)
+        return LocatedFace(whole is not None, box, rectangle, whole, points)
+
+    def cut(self, image: Pixels, located: LocatedFace) -> Pixels:
+        """Cut out a face that `locate` has found in the same image.
+
+        Returns
+        -------
+        ndarray
+            ``[size, size, 3]``, uint8, RGB.
+        """
+        template, face = self.template, located.face
+        if template.kind == "dlib":
+            import dlib
+
+            image = checked_image(image)
+            # Not kept: to look five points up takes as long as to find them.
+            shape = predictor(FIVE_POINTS)(image, located.rectangle)
+            pixels: Pixels = dlib.get_face_chip(
+                image, shape, size=template.size, padding=template.margin
+            )
+            return pixels
+        if located.points is not None:
+            return points_chip(image, located.points, template)
+        if face is not None and self.detector.box_kind == "whole":
+            return box_chip(image, face.box, template)
+        left, top, right, bottom = map(float, box_of(located.rectangle))
+        return box_chip(image, box_as("whole", (left, top, right, bottom), "dlib"), template)
 
     def _face(self, image: Pixels, digest: str, hint: Hint | None) -> tuple[Face | None, float]:
         """Find the face that is meant, in the pixels of the detector's image, and their size."""
@@ -207,37 +278,6 @@ class FaceAligner:
             if faces:
                 return min(faces, key=lambda face: _distance(face, x / scale, y / scale)), scale
         return (choose_face(faces, size, self.which_face) if faces else None), scale
-
-    def _cut(
-        self, image: Pixels, digest: str, rectangle: Any, face: Face | None, path: str | None
-    ) -> Pixels:
-        """Cut out the face at a rectangle of dlib's kind; `face` is None where none was found."""
-        template = self.template
-        if template.kind == "dlib":
-            import dlib
-
-            # Not kept: to look five points up takes as long as to find them.
-            shape = predictor(FIVE_POINTS)(image, rectangle)
-            pixels: Pixels = dlib.get_face_chip(
-                image, shape, size=template.size, padding=template.margin
-            )
-            return pixels
-        if template.kind == "points":
-            if face is not None and face.points is not None:
-                return points_chip(image, face.points, template)
-            points = self._points(image, digest, rectangle)
-            if all(point == points[0] for point in points):
-                height, width = image.shape[:2]
-                msg = (
-                    f"The image {path or ''} ({width} x {height} pixels) is too small for five "
-                    f"points of a face to be told apart, which {template.name} needs."
-                )
-                raise ImageError(msg)
-            return points_chip(image, points, template)
-        if face is not None and self.detector.box_kind == "whole":
-            return box_chip(image, face.box, template)
-        left, top, right, bottom = map(float, box_of(rectangle))
-        return box_chip(image, box_as("whole", (left, top, right, bottom), "dlib"), template)
 
     def _points(self, image: Pixels, digest: str, rectangle: Any) -> list[list[float]]:
         edges = [rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()]

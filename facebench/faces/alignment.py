@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from facebench.data.images import image_bytes, list_images, open_image
 from facebench.errors import ImageError, InputError, StoreError
-from facebench.faces.aligner import FaceAligner, KeptFaces
+from facebench.faces.aligner import FaceAligner, KeptFaces, LocatedFace
 from facebench.faces.contact_sheets import contact_sheet
 from facebench.faces.detection import Detector, DlibHog, Pixels
 from facebench.faces.templates import Template, template_named
@@ -36,8 +36,10 @@ __all__ = ["AlignedFolder", "align_folder"]
 _log = logging.getLogger(__name__)
 _TABLE, _RECORD, _JOURNAL, _SHEET = "chips.csv", "alignment.json", "alignment.jsonl", "no_face.png"
 # A process takes a second to start.
-_FEWEST_FOR_WORKERS = 16
-_AT_ONCE = 8
+_FEWEST_FOR_WORKERS = 32
+# A group of images: at most so many, and so many bytes of files, for all are decoded at once.
+_AT_ONCE = 16
+_BYTES_AT_ONCE = 2_000_000
 _ON_SHEET = 96
 # PNG's filter that gives the difference from the row above.
 _UP = 2
@@ -252,7 +254,7 @@ def _all_cut(
                 journal.flush()
                 progress.advance(len(group))
 
-        groups = [jobs[first : first + _AT_ONCE] for first in range(0, len(jobs), _AT_ONCE)]
+        groups = _in_groups(jobs)
         if num_workers == 0 or len(jobs) < _FEWEST_FOR_WORKERS:
             take(map(cutter, groups))
         else:
@@ -261,6 +263,22 @@ def _all_cut(
             with ProcessPoolExecutor(num_workers, initializer=_begin, initargs=(cutter,)) as pool:
                 take(pool.map(_cut_group, groups))
     return done
+
+
+def _in_groups(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    groups: list[list[_Job]] = []
+    room = 0
+    for job in jobs:
+        try:
+            size = job.source.stat().st_size
+        except OSError:
+            size = 0
+        if not groups or len(groups[-1]) == _AT_ONCE or size > room:
+            groups.append([])
+            room = _BYTES_AT_ONCE
+        groups[-1].append(job)
+        room -= size
+    return groups
 
 
 def _write_table(output: Path, names: list[str], sources: list[str], done: list[_Done]) -> None:
@@ -288,6 +306,19 @@ def _names(sources: list[Path]) -> list[str]:
         ]
 
 
+@dataclass
+class _Work:
+    """An image on its way to a chip; `done` is set when nothing is left to do."""
+
+    job: _Job
+    digest: str = ""
+    image: Pixels = field(init=False)
+    located: LocatedFace = field(init=False)
+    chip: Pixels | None = None
+    png: bytes = b""
+    done: _Done | None = None
+
+
 class _Cutter:
     """Cuts groups of images; what was found in a group is kept in one transaction."""
 
@@ -310,34 +341,52 @@ class _Cutter:
     def __call__(self, jobs: Sequence[_Job]) -> list[_Done]:
         """Cut the faces of some images, unless that is done; the order is kept.
 
-        Chips are written when all are cut, which takes less time than in turns with the detector:
-        it displaces everything else from the processor's cache.
+        Each step is done for all images before the next: in turns, each step would displace the
+        code and the tables of the others from the processor's cache.
         """
-        cut = [self._cut(job) for job in jobs]
-        for job, (done, chip) in zip(jobs, cut, strict=True):
-            if chip is not None:
-                write_bytes(job.target, _png(chip))
-            elif job.known is not None and job.known[2] and not done.written:
-                job.target.unlink(missing_ok=True)
+        works = [_Work(job) for job in jobs]
+        for step in (self._open, self._locate, self._cut, self._encode, self._write):
+            for work in works:
+                if work.done is None:
+                    try:
+                        step(work)
+                    except ImageError as error:
+                        work.done = _Done("", reason=str(error))
         if self._kept is not None:
             self._kept.flush()
-        return [done for done, _ in cut]
+        done = [work.done for work in works if work.done is not None]
+        for job, one in zip(jobs, done, strict=True):
+            if job.known is not None and job.known[2] and not one.written:
+                job.target.unlink(missing_ok=True)
+        return done
 
-    def _cut(self, job: _Job) -> tuple[_Done, Pixels | None]:
-        """Say what is done, and give the chip that is to be written."""
+    def _open(self, work: _Work) -> None:
+        job = work.job
         before, face, was_written = job.known or ("", False, False)
-        try:
-            content = image_bytes(job.source)
-            digest = hashlib.sha256(content).hexdigest()[:32]
-            as_wanted = was_written == (face or self._keep_all)
-            if digest == before and as_wanted and was_written == job.target.is_file():
-                return _Done(digest, face, written=was_written, is_new=False), None
-            chip = self._aligner(np.asarray(open_image(job.source, content)), str(job.source))
-        except ImageError as error:
-            return _Done("", reason=str(error)), None
-        is_written = chip.found or self._keep_all
-        done = _Done(digest, bool(chip.found), [*map(int, chip.box)], is_written)
-        return done, chip.pixels if is_written else None
+        content = image_bytes(job.source)
+        work.digest = hashlib.sha256(content).hexdigest()[:32]
+        as_wanted = was_written == (face or self._keep_all)
+        if work.digest == before and as_wanted and was_written == job.target.is_file():
+            work.done = _Done(work.digest, face, written=was_written, is_new=False)
+        else:
+            work.image = np.asarray(open_image(job.source, content))
+
+    def _locate(self, work: _Work) -> None:
+        work.located = self._aligner.locate(work.image, str(work.job.source))
+
+    def _cut(self, work: _Work) -> None:
+        if work.located.found or self._keep_all:
+            work.chip = self._aligner.cut(work.image, work.located)
+
+    def _encode(self, work: _Work) -> None:
+        if work.chip is not None:
+            work.png = _png(work.chip)
+
+    def _write(self, work: _Work) -> None:
+        if work.png:
+            write_bytes(work.job.target, work.png)
+        found, box = work.located.found, [*map(int, work.located.box)]
+        work.done = _Done(work.digest, bool(found), box, bool(work.png))
 
 
 class _KeptInGroups:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from facebench.errors import InputError, MissingImageError
+from facebench.faces import alignment
 from facebench.faces.alignment import align_folder
 from facebench.faces.chips import face_chip
 from facebench.faces.detection import Face
@@ -157,6 +158,22 @@ def test_an_interrupted_call_goes_on_where_it_stopped(folder: Path, tmp_path: Pa
     assert (out / "bob" / "1.png").is_file()
 
 
+def test_large_photographs_are_not_all_held_at_once(folder, tmp_path, monkeypatch) -> None:
+    held: list[list[str]] = []
+    cut = alignment._Cutter.__call__
+
+    def recorded(self: Any, jobs: Any) -> Any:
+        held.append([job.source.name for job in jobs])
+        return cut(self, jobs)
+
+    monkeypatch.setattr(alignment._Cutter, "__call__", recorded)
+    together = align(folder, tmp_path / "together")
+    monkeypatch.setattr(alignment, "_BYTES_AT_ONCE", 1)
+    assert align(folder, tmp_path / "alone") == together
+    assert held == [["1.jpg", "1.png", "1.png", "2.png", "3.png"], *([name] for name in held[0])]
+    assert rows_of(tmp_path / "alone") == rows_of(tmp_path / "together")
+
+
 def test_images_without_a_face_come_and_go_with_keep_all(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for keep_all in (False, True, False):
@@ -192,7 +209,8 @@ def test_a_sheet_shows_the_images_without_a_face(folder: Path, tmp_path: Path) -
 def test_processes_give_the_same_chips(tmp_path: Path) -> None:
     folder = tmp_path / "faces"
     folder.mkdir()
-    for number in range(20):
+    # As many as are worth processes.
+    for number in range(33):
         image = render_face(sample_identity(number % 3), sample_view(number)).image
         Image.fromarray(image).save(folder / f"{number:02d}.png")
     done = [
@@ -200,7 +218,7 @@ def test_processes_give_the_same_chips(tmp_path: Path) -> None:
         for n in (0, 2)
     ]
     assert done[0] == done[1]
-    assert done[0].written >= 18
+    assert done[0].written >= 30
     for path in (tmp_path / "0").glob("*.png"):
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
 
