@@ -15,7 +15,7 @@ from facebench.errors import FacebenchError, StoreError, WeightsError
 from facebench.experiment.code_files import code_content, module_file
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
-from facebench.experiment.paths import named_file
+from facebench.experiment.paths import LOCAL_DIR, named_file
 from facebench.experiment.schema import ExperimentSettings
 from facebench.models.file_kinds import is_index, parts_of_index
 from facebench.store import EmbeddingStore
@@ -145,6 +145,8 @@ class _Contents:
         return [said, self._of_files(every_file(item.place.folder / Path(said).expanduser()))]
 
     def _of_text(self, text: str, folder: Path) -> Any:
+        if text.startswith(LOCAL_DIR):
+            return {LOCAL_DIR: self._of_text(text.removeprefix(LOCAL_DIR), folder)}
         path, attribute = named_file(text, folder)
         if path is None and text.count(":") == 1:
             # 'module:Class', of the user's own.

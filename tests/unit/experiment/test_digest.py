@@ -146,6 +146,14 @@ def test_the_files_of_an_index_of_weights_count(folder: Path) -> None:
     assert digest(folder, index.name) != before
 
 
+def test_a_folder_that_timm_has_saved_counts(folder: Path) -> None:
+    (folder / "net").mkdir()
+    (folder / "net" / "model.safetensors").write_bytes(b"1")
+    before = digest(folder, "local-dir:net")
+    (folder / "net" / "model.safetensors").write_bytes(b"2")
+    assert digest(folder, "local-dir:net") != before
+
+
 def test_what_it_does_not_name_does_not_count(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
