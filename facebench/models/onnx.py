@@ -212,6 +212,7 @@ def _input_of(
         # Who gives one of these means it of the range that NetworkInput says, not of the guess.
         base, origin = NetworkInput(base.size, channels=base.channels), "given"
     read = network_input(given or {}, base)
+    _refuse_cut(graph, read)
     height, width = sides
     if given and "size" in given:
         fitting_size(read, graph.source, (height, width))
@@ -222,6 +223,19 @@ def _input_of(
         )
         raise InputError(msg)
     return replace(read, size=(height or read.size[0], width or read.size[1])), layout, origin
+
+
+def _refuse_cut(graph: OnnxGraph, read: NetworkInput) -> None:
+    """Refuse values that are no bytes for a network that takes bytes: they would be cut to some."""
+    black = {(0 - mean) / std for mean, std in zip(read.mean, read.std, strict=True)}
+    white = {(read.max_value - m) / std for m, std in zip(read.mean, read.std, strict=True)}
+    if graph.input_type == "uint8" and (black, white) != ({0.0}, {255.0}):
+        msg = (
+            f"The network {graph.source} takes bytes, 0 to 255, and normalises them itself. The "
+            f"mean, std and max_value in its 'input' make values from {min(black):g} to "
+            f"{max(white):g} of them. Leave them out."
+        )
+        raise InputError(msg)
 
 
 def _guessed(graph: OnnxGraph) -> tuple[NetworkInput, str]:

@@ -328,6 +328,9 @@ class TestInput:
         model = made(tmp_path / "net.onnx", input=None)
         found = model.get_output(model.preprocess(picture(32)))["default"][0]
         np.testing.assert_allclose(found, np.asarray(picture(32)).mean((0, 1)), rtol=1e-5)
+        # They would be cut to 0 and 1.
+        with pytest.raises(InputError, match=r"takes bytes.*values from -1 to 1"):
+            made(tmp_path / "net.onnx", input={"mean": 0.5, "std": 0.5})
 
 
 class TestFingerprint:
