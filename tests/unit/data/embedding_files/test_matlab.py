@@ -67,5 +67,5 @@ def test_version_7_3_is_turned_back(tmp_path: Path) -> None:
 
 def test_a_struct_is_told_how_to_be_taken_apart(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "x.mat", {"data": {"names": np.array(NAMES), "fc": ROWS}})
-    with pytest.raises(InputError, match="a struct, 'data'.*'-struct', 'data'"):
+    with pytest.raises(InputError, match=r"a struct, 'data'.*'-struct', 'data'"):
         open_embeddings(tmp_path / "x.mat")
