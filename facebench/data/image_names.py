@@ -182,6 +182,12 @@ class NameIndex:
                 f" {image.name!r} exists as {longer!r}. If all names begin like this, set "
                 f"strip={before!r}."
             )
+        bare = self._by_stem.get(_stem(PurePosixPath(alike_name(image.name)).name))
+        if bare is not None:
+            return (
+                f" {bare!r} is there, without its folder. Name the images there as the task does, "
+                f"such as {image.name!r}."
+            )
         first = next(iter(self._exact), None)
         if all_missing:
             there = "is empty" if first is None else f"holds {first!r} …"

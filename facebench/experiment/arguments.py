@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from facebench.errors import FacebenchError
 from facebench.experiment.locations import Located
-from facebench.experiment.paths import named_file
+from facebench.experiment.paths import LOCAL_DIR, named_file
 from facebench.experiment.plugins import find_function
 from facebench.experiment.registry import CORRELATIONS, METRICS, Registry
 from facebench.utils.importing import CodeName
@@ -202,6 +202,8 @@ def _value(
                 raise ArgumentProblem(str(error), key) from error
         if "CodeName" in annotation:
             return CodeName(value, folder)
+        if value.startswith(LOCAL_DIR):
+            return f"{LOCAL_DIR}{folder / Path(value.removeprefix(LOCAL_DIR)).expanduser()}"
         # 'facebook/dinov2-small' is a folder only where there is one.
         is_folder = "HubSource" in annotation and (folder / value).is_dir()
         if is_file or is_folder or "Path" in annotation or value.startswith(_LOCAL):

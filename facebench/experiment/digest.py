@@ -11,12 +11,13 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from facebench.errors import FacebenchError, StoreError
+from facebench.errors import FacebenchError, StoreError, WeightsError
 from facebench.experiment.code_files import code_content, module_file
 from facebench.experiment.config import Config
 from facebench.experiment.locations import Located
-from facebench.experiment.paths import named_file
+from facebench.experiment.paths import LOCAL_DIR, named_file
 from facebench.experiment.schema import ExperimentSettings
+from facebench.models.file_kinds import is_index, parts_of_index
 from facebench.store import EmbeddingStore
 from facebench.store.file_digests import digest_all
 from facebench.store.folder import existing_store
@@ -144,6 +145,8 @@ class _Contents:
         return [said, self._of_files(every_file(item.place.folder / Path(said).expanduser()))]
 
     def _of_text(self, text: str, folder: Path) -> Any:
+        if text.startswith(LOCAL_DIR):
+            return {LOCAL_DIR: self._of_text(text.removeprefix(LOCAL_DIR), folder)}
         path, attribute = named_file(text, folder)
         if path is None and text.count(":") == 1:
             # 'module:Class', of the user's own.
@@ -159,7 +162,7 @@ class _Contents:
                 return {"code": content, "in": attribute}
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            parts = self._of_files(_outside_of_onnx(path)) if path.suffix == ".onnx" else []
+            parts = self._of_files(_files_beside(path))
             return {"file": [digest, *parts] if parts else digest, "in": attribute}
         except OSError:
             # The reader of the file reports it.
@@ -182,6 +185,19 @@ class _Contents:
             # The run will say what is wrong with the store.
             known = digest_all(files)
         return ["unreadable" if digest is None else digest.hex() for digest in known]
+
+
+def _files_beside(path: Path) -> list[Path]:
+    """Find the files beside one that hold its weights."""
+    if path.suffix == ".onnx":
+        return _outside_of_onnx(path)
+    if is_index(path):
+        try:
+            return [part for part in parts_of_index(path) if part.is_file()]
+        except WeightsError:
+            # The reader of the file reports it.
+            return []
+    return []
 
 
 def _outside_of_onnx(path: Path) -> list[Path]:

@@ -10,7 +10,10 @@ from facebench.experiment.locations import Located
 if TYPE_CHECKING:
     from facebench.experiment.config import Config
 
-__all__ = ["named_file", "with_absolute_paths"]
+__all__ = ["LOCAL_DIR", "named_file", "with_absolute_paths"]
+
+# What timm puts before the folder of a network.
+LOCAL_DIR = "local-dir:"
 
 # Where files are named, by which keys.
 _NAMING = ("models", "tasks", "plugins", "distance")
@@ -51,6 +54,9 @@ def _resolved(item: Located, key: str) -> Any:
 
 
 def _anywhere(text: str, key: str, folder: Path) -> str:
+    if text.startswith(LOCAL_DIR):
+        inner = folder / Path(text.removeprefix(LOCAL_DIR)).expanduser()
+        return f"{LOCAL_DIR}{inner.absolute()}"
     module, colon, attribute = text.partition(":")
     if colon and key in _CLASSES and not module.endswith(".py"):
         # 'module:Class' is looked for beside the configuration.

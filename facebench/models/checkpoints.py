@@ -6,12 +6,14 @@ import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from facebench.errors import WeightsError
+from facebench.models.file_kinds import is_part
 from facebench.models.key_fitting import is_counter, is_head, likely_prefix, renamed
 from facebench.models.recipe_matching import proposal, refuse_lookalike
 from facebench.models.weight_files import (
@@ -193,6 +195,7 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
     fitting = [found for found in candidates if _fits(network, found.tensors, own)]
     if fitting:
         chosen = _chosen(fitting, network, weights_path)
+        _tell_broken(chosen.tensors, weights_path)
         network.load_state_dict(chosen.tensors, strict=False)
         return
     first = max(candidates, key=lambda found: len(own.keys() & found.tensors.keys()))
@@ -202,6 +205,7 @@ def load_into(network: nn.Module, state: StateDict, weights_path: StrPath) -> No
         differences = missing, [key for key in first.keys if key in among], misshapen
         raise _unfitting(network, state, weights_path, differences)
     _tell_dropped(first, network, weights_path)
+    _tell_broken(first.tensors, weights_path)
     network.load_state_dict(first.tensors, strict=False)
 
 
@@ -318,6 +322,21 @@ def _tell_dropped(chosen: _Candidate, network: nn.Module, weights_path: StrPath)
         )
 
 
+def _tell_broken(tensors: StateDict, weights_path: StrPath) -> None:
+    """Tell weights that are no numbers: what they give may still look like an embedding."""
+    broken = [
+        key
+        for key, tensor in tensors.items()
+        if tensor.is_floating_point() and not bool(tensor.float().isfinite().all())
+    ]
+    if broken:
+        _log.warning(
+            "Of %s, some weights are NaN or infinite, as after a training that diverged: %s.",
+            weights_path,
+            listed(f"of {len(tensors)} tensors", broken),
+        )
+
+
 def _misshapen(fitted: StateDict, own: StateDict) -> list[str]:
     """Name the tensors of another shape, or whose numbers PyTorch would cut or refuse."""
     found = []
@@ -397,6 +416,12 @@ def _unfitting(
             f"file are quantised ({quantised[0]}, …). {_WAYS_OUT}"
         )
         return WeightsError(msg)
+    advice = _advice(network, state, differences)
+    if missing and is_part(Path(weights_path)):
+        advice = (
+            "This file is one of several that hold a network together: give the path of their "
+            "index (….index.json)."
+        )
     parts = (
         listed("missing", missing),
         listed("unexpected", unexpected),
@@ -404,7 +429,7 @@ def _unfitting(
     )
     msg = (
         f"The weights in {weights_path} do not fit {type(network).__name__}: "
-        f"{'; '.join(part for part in parts if part)}. {_advice(network, state, differences)}"
+        f"{'; '.join(part for part in parts if part)}. {advice}"
     )
     return WeightsError(msg)
 
@@ -427,6 +452,8 @@ def _advice(
             "training only, or add those layers to the network."
         )
     others = state.others if isinstance(state, Checkpoint) else {}
+    # Numbers such as 'epoch' are no weights.
+    others = {where: of for where, of in others.items() if any(one.ndim for one in of.values())}
     advice = proposal(state, others) or advice
     if others:
         places = ", ".join(repr(where) if where else "the top" for where in others)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -16,7 +18,10 @@ __all__ = [
     "TORCHSCRIPT",
     "foreign_kind",
     "is_checkpoint",
+    "is_index",
+    "is_part",
     "is_safetensors",
+    "parts_of_index",
     "read_network",
 ]
 
@@ -33,6 +38,7 @@ _CHECKPOINT = (
     "a checkpoint: weights without their network",
     "Export the network itself, or load the checkpoint into its architecture",
 )
+_PART = re.compile(r"-\d{5}-of-\d{5}\.")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (
@@ -48,6 +54,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "a gzip archive", _ARCHIVE),
     (b"BZh", "a bzip2 archive", _ARCHIVE),
     (b"\xfd7zXZ", "an xz archive", _ARCHIVE),
+    (b"\x5d\x00\x00", "an LZMA archive", _ARCHIVE),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", _ARCHIVE),
     (b"7z\xbc\xaf", "a 7z archive", _ARCHIVE),
     (b"Rar!", "a RAR archive", _ARCHIVE),
@@ -63,6 +70,37 @@ def is_safetensors(path: Path) -> bool:
         head = file.read(16)
     length = int.from_bytes(head[:8], "little")
     return head[8:9] == b"{" and 0 < length <= path.stat().st_size - 8
+
+
+def is_index(path: Path) -> bool:
+    """Recognise the list of the files that hold a network's weights together, by its name."""
+    return path.name.endswith(".index.json")
+
+
+def is_part(path: Path) -> bool:
+    """Recognise one of several files that hold a network's weights together, by its name."""
+    return _PART.search(path.name) is not None
+
+
+def parts_of_index(path: Path) -> list[Path]:
+    """List the files that an index names, beside it.
+
+    Raises
+    ------
+    WeightsError
+        If it is no such index.
+    """
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (ValueError, LookupError, TypeError, AttributeError):
+        names = set()
+    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        msg = (
+            f"The weights file {path} is no index of several files: it needs a 'weight_map' of "
+            "tensors to names of files beside it, as transformers writes it."
+        )
+        raise WeightsError(msg)
+    return [path.parent / name for name in sorted(names)]
 
 
 def is_checkpoint(path: Path) -> bool:

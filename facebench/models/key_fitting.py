@@ -24,6 +24,11 @@ _HEADS = frozenset(
         *("metric_fc", "parallel_fc", "product", "margin_head", "loss_fn", "loss_layer"),
     }
 )
+# What weight normalisation was called before PyTorch made it a parametrization.
+_NORM = {
+    ".weight_g": ".parametrizations.weight.original0",
+    ".weight_v": ".parametrizations.weight.original1",
+}
 Renamed = tuple[dict[str, T], str]
 
 
@@ -49,9 +54,10 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
 
     'module.', '_orig_mod.' and the like are taken off, wherever they stand. Then other prefixes are
     taken off: those under which the checkpoint holds all of the network and no more. If there are
-    none: one that all keys share; or the network's own is put before them; or 'model', 'net',
-    'backbone', 'ema' and the like are taken off wherever they stand. Keys of training heads that
-    the network has no part of (`is_head`) stay as they are.
+    none: 'model', 'net', 'backbone', 'ema' and the like are taken off wherever they stand, if all
+    of the network is there then; or one that all keys share is taken off; or the network's own is
+    put before them. Keys of training heads that the network has no part of (`is_head`) stay as they
+    are.
 
     Returns
     -------
@@ -67,6 +73,7 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
     [({'fc.weight': 1}, 'backbone.')]
     """
     known = set(own)
+    state = _with_norm_of(state, known)
     plain = {_unwrapped(key, known): value for key, value in state.items()}
     if len(plain) != len(state):
         # Two keys would be one: none is renamed.
@@ -87,9 +94,12 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
         rest = {key: value for key, value in plain.items() if not _bare(key).startswith(copies)}
         if found and _is_whole(rest, known):
             return [(rest, ""), *found]
-        return found or [(plain, "")]
     if found:
         return found
+    if unheld := _without_holders(state, known):
+        return [(unheld, "")]
+    if plain.keys() & known:
+        return [(plain, "")]
     for prefix in _shared_prefixes(bare):
         part = _under(prefix, bare)
         if 2 * len(part.keys() & known) > len(part):
@@ -98,8 +108,21 @@ def renamed(state: Mapping[str, T], own: Collection[str]) -> list[Renamed[T]]:
         within = {prefix + key: value for key, value in bare.items()}
         if 2 * len(within.keys() & known) > len(within):
             return [(within, "")]
-    unheld = _without_holders(state, known)
-    return [(unheld or plain, "")]
+    return [(plain, "")]
+
+
+def _with_norm_of(state: Mapping[str, T], known: set[str]) -> Mapping[str, T]:
+    """Call the parts of weight normalisation as the network does, old or new."""
+    for old, new in _NORM.items():
+        for end, other in ((old, new), (new, old)):
+            if any(key.endswith(other) for key in known):
+                state = {
+                    key.removesuffix(end) + other
+                    if key.endswith(end) and key not in known
+                    else key: value
+                    for key, value in state.items()
+                }
+    return state
 
 
 def _is_whole(part: Collection[str], known: set[str]) -> bool:

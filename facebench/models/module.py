@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -35,6 +36,11 @@ __all__ = ["ModuleModel"]
 
 _log = logging.getLogger(__name__)
 NetworkSource: TypeAlias = "str | CodeName | Callable[..., nn.Module] | nn.Module"
+# What layers are called that give scores of classes, beside those that may give embeddings ('fc').
+_CLASSIFIERS = frozenset(
+    {"classifier", "logits", "logit", "cls", "softmax", "arcface", "margin", "metric_fc", "fc8"}
+)
+_FEWEST_CLASSES = 100
 _KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
@@ -254,7 +260,8 @@ class ModuleModel(BaseModel):
             batch = own_batch(self)
             with unchanged(self), torch.no_grad():
                 set_eval(self.model)
-                result = self._forward(self._placed(batch))
+                with _watched(self.model) as made:
+                    result = self._forward(self._placed(batch))
                 batch_output(result, f"The network of model {self.name!r}", 1)
         except FacebenchError:
             raise
@@ -272,6 +279,8 @@ class ModuleModel(BaseModel):
             for key, value in _values(result).items()
             if isinstance(value, torch.Tensor) and value.ndim
         }
+        if self.default_layer is None and self.classifier is None:
+            self._tell_classes(first_tensor(result), made)
         if self.output is None and len(set(map(id, tensors.values()))) > 1:
             _log.warning(
                 "The network of model %r returns several values: %s. The first is read; output "
@@ -279,6 +288,44 @@ class ModuleModel(BaseModel):
                 self.name,
                 _shapes(tensors),
             )
+
+    def _tell_classes(self, result: torch.Tensor | None, made: Mapping[str, torch.Tensor]) -> None:
+        """Tell what looks like scores of classes: as embeddings they would pass unnoticed."""
+        for name, output in made.items():
+            width = output.shape[-1]
+            is_named = not _CLASSIFIERS.isdisjoint(name.lower().split("."))
+            # Embeddings have a round number of values.
+            is_odd = width > _FEWEST_CLASSES and width % 16 > 0
+            if output is result and (is_named or is_odd):
+                _log.warning(
+                    "The network of model %r returns what its layer %r gives, %d numbers. If these "
+                    "are scores of classes and not the embedding, classifier: %s reads what enters "
+                    "that layer.",
+                    self.name, name, width, name,
+                )  # fmt: skip
+
+
+@contextmanager
+def _watched(network: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+    """Keep what the linear layers of a network give as it runs, by their names."""
+    made: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _given: Any, output: torch.Tensor) -> None:
+            made[name] = output
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(keep(name))
+        for name, module in network.named_modules()
+        if name and isinstance(module, nn.Linear)
+    ]
+    try:
+        yield made
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _checked_arguments(arguments: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -192,6 +192,8 @@ def _input_of(
     elif isinstance(settings, Mapping):
         given = {key: value for key, value in settings.items() if key != "layout"}
         layout = settings.get("layout")
+    elif settings is not None:
+        network_input(settings)
     if layout not in (None, *_LAYOUTS):
         msg = f"The 'layout' in the 'input' of a network must be 'nchw' or 'nhwc'. Got {layout!r}."
         raise InputError(msg)
@@ -211,17 +213,32 @@ def _input_of(
     if given and not set(_SCALE).isdisjoint(given):
         # Who gives one of these means it of the range that NetworkInput says, not of the guess.
         base, origin = NetworkInput(base.size, channels=base.channels), "given"
-    read = network_input(given or {}, base)
     height, width = sides
-    if given and "size" in given:
-        fitting_size(read, graph.source, (height, width))
     if None in (height, width) and "size" not in (given or {}) and known is None:
         msg = (
             f"The network {graph.source} takes images of any size. Say which it was trained on: "
             "'input: {size: 112}'."
         )
         raise InputError(msg)
-    return replace(read, size=(height or read.size[0], width or read.size[1])), layout, origin
+    base = replace(base, size=(height or base.size[0], width or base.size[1]))
+    read = network_input(given or {}, base)
+    _refuse_cut(graph, read)
+    if given and "size" in given:
+        fitting_size(read, graph.source, (height, width))
+    return read, layout, origin
+
+
+def _refuse_cut(graph: OnnxGraph, read: NetworkInput) -> None:
+    """Refuse values that are no bytes for a network that takes bytes: they would be cut to some."""
+    black = {(0 - mean) / std for mean, std in zip(read.mean, read.std, strict=True)}
+    white = {(read.max_value - m) / std for m, std in zip(read.mean, read.std, strict=True)}
+    if graph.input_type == "uint8" and (black, white) != ({0.0}, {255.0}):
+        msg = (
+            f"The network {graph.source} takes bytes, 0 to 255, and normalises them itself. The "
+            f"mean, std and max_value in its 'input' make values from {min(black):g} to "
+            f"{max(white):g} of them. Leave them out."
+        )
+        raise InputError(msg)
 
 
 def _guessed(graph: OnnxGraph) -> tuple[NetworkInput, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -28,8 +29,10 @@ __all__ = [
     "given_input",
     "images_at_once",
     "run_failure",
+    "tell_training_mode",
 ]
 
+_log = logging.getLogger(__name__)
 # Of an output's length: rounding is far below, what images do to each other far above.
 _SAME = 1e-3
 
@@ -72,6 +75,7 @@ class SavedEngine:
     """
 
     _network: nn.Module
+    _dtype: torch.dtype = torch.float32
     layers: dict[str, str]
 
     def __init__(self, content: bytes, source: str) -> None:
@@ -86,6 +90,15 @@ class SavedEngine:
     def to(self, device: torch.device) -> None:
         """Run on another device from now on."""
         self._network.to(device)
+
+    @property
+    def precision(self) -> str:
+        """What its numbers are."""
+        return str(self._dtype).removeprefix("torch.")
+
+    def _own(self, batch: torch.Tensor) -> torch.Tensor:
+        """Give images in the numbers that the network takes."""
+        return batch.to(self._dtype)
 
     def blocks(self) -> list[str]:
         """List the modules that 'blocks' stands for, as in the network's Python code."""
@@ -279,9 +292,23 @@ def _two_images(expected: NetworkInput) -> torch.Tensor:
     return torch.stack([expected(Image.fromarray(array)) for array in (noise, noise // 3)])
 
 
+def tell_training_mode(source: str, kinds: Iterable[str]) -> None:
+    """Tell that a network was saved in training mode, whose embeddings are not those of a test."""
+    if found := sorted(set(kinds)):
+        _log.warning(
+            "The network %s was saved in training mode: its %s will use the statistics of each "
+            "batch, or drop values at random. Call eval() on the network before it is saved.",
+            source,
+            " and ".join(found),
+        )
+
+
 def run_failure(error: Exception, source: str, batch: torch.Tensor) -> Exception:
     """Say in one sentence that a network cannot be run; a want of memory stays what it is."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A program that torch.export has saved says it first, and then where in its graph.
+    where = next((n for n, line in enumerate(lines) if line.startswith("While executing")), None)
+    lines = lines[:where] or lines
     if isinstance(error, FacebenchError) or "memory" in str(error).lower():
         return error
     # An interpreter says last what was wrong.

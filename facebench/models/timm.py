@@ -371,6 +371,9 @@ def _described(config: Mapping[str, Any]) -> NetworkInput | None:
         return None
     if not keeps_shape and config["crop_mode"] != "squash":
         return None
+    if config["crop_pct"] > 1:
+        # The image gets a border.
+        return None
     return NetworkInput(
         (height, width),
         tuple(config["mean"]),

@@ -7,7 +7,7 @@ import logging
 import os
 import pickle
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from facebench.models.tapped import (
     given_input,
     images_at_once,
     run_failure,
+    tell_training_mode,
 )
 from facebench.utils.suggestions import first_line
 
@@ -93,6 +94,7 @@ class ExportedModel(TappedModel):
             "sha256": engine.digest,
             "input": str(self.input),
             "images at once": "any number" if at_once is None else str(at_once),
+            "precision": engine.precision,
             "engine": f"torch.export of torch {torch.__version__}",
         }
 
@@ -103,7 +105,8 @@ class _ExportedEngine(SavedEngine):
     def __init__(self, content: bytes, source: str) -> None:
         super().__init__(content, source)
         program = _loaded(content, source)
-        self.shape = _image_shape(program, source)
+        self.shape, self._dtype = _image_shape(program, source)
+        tell_training_mode(source, _trained(program))
         self.layers = {}
         try:
             self._network: nn.Module = torch.export.unflatten(program)
@@ -137,7 +140,7 @@ class _ExportedEngine(SavedEngine):
         ]
         try:
             with torch.no_grad():
-                output = self._network(batch)
+                output = self._network(self._own(batch))
         except Exception as error:
             raise run_failure(error, self._source, batch) from error
         finally:
@@ -172,8 +175,22 @@ def _loaded(content: bytes, source: str) -> Any:
                 os.environ[name] = value
 
 
-def _image_shape(program: Any, source: str) -> tuple[int | None, int | None, int | None]:
-    """Give how many images of which height and width a program takes; None for any."""
+def _trained(program: Any) -> Iterator[str]:
+    """Find operations that were exported in training mode."""
+    for node in program.graph.nodes:
+        for kind, place in (("batch_norm", 5), ("dropout", 2)):
+            is_it = str(node.target) == f"aten.{kind}.default"
+            if is_it and len(node.args) > place and node.args[place] is True:
+                yield kind
+
+
+def _image_shape(
+    program: Any, source: str
+) -> tuple[tuple[int | None, int | None, int | None], torch.dtype]:
+    """Give how many images of which height and width a program takes, and of which numbers.
+
+    None stands for any.
+    """
     names = program.graph_signature.user_inputs
     given = [node.meta.get("val") for node in program.graph.nodes if node.name in names]
     shapes = [tuple(value.shape) for value in given if isinstance(value, torch.Tensor)]
@@ -185,4 +202,5 @@ def _image_shape(program: Any, source: str) -> tuple[int | None, int | None, int
         )
         raise ModelError(msg)
     n_images, _, height, width = (side if isinstance(side, int) else None for side in shapes[0])
-    return n_images, height, width
+    (kind,) = (value.dtype for value in given)
+    return (n_images, height, width), kind if kind.is_floating_point else torch.float32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from facebench.models.tapped import (
     given_input,
     images_at_once,
     run_failure,
+    tell_training_mode,
 )
 from facebench.utils.suggestions import first_line
 
@@ -80,6 +81,7 @@ class TorchScriptModel(TappedModel):
         self.model = TappedNetwork(engine, engine.layers, at_once, nested=True)
         self.facts |= {
             "images at once": "any number" if at_once is None else str(at_once),
+            "precision": engine.precision,
             "engine": f"TorchScript of torch {torch.__version__}",
         }
 
@@ -98,12 +100,18 @@ class _ScriptEngine(SavedEngine):
             if name
         }
         self._followed: frozenset[str] = frozenset()
+        self._dtype = next(
+            (one.dtype for one in self._network.parameters() if one.is_floating_point()),
+            torch.float32,
+        )
+        tell_training_mode(source, _trained(self._network))
 
     @property
     def fingerprint(self) -> str:
         return f"TorchScript {self.digest}"
 
     def run(self, batch: torch.Tensor, taps: Sequence[str] = ()) -> list[torch.Tensor | None]:
+        batch = self._own(batch)
         try:
             with torch.no_grad():
                 if not taps:
@@ -137,6 +145,16 @@ class _ScriptEngine(SavedEngine):
         ):
             raise _unreadable(self._source, taps)
         self._followed |= frozenset(taps)
+
+
+def _trained(network: Any) -> Iterator[str]:
+    """Find operations that were traced in training mode, which eval() no longer reaches."""
+    graph = network.inlined_graph
+    for kind, place in (("batch_norm", 5), ("dropout", 2)):
+        for node in graph.findAllNodes(f"aten::{kind}"):
+            inputs = list(node.inputs())
+            if len(inputs) > place and inputs[place].toIValue() is True:
+                yield kind
 
 
 def _unreadable(source: str, taps: Collection[str]) -> LayerOutputError:

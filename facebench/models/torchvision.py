@@ -240,6 +240,14 @@ def downloaded_network(build: Callable[..., T], weights: Any, what: str, paramet
 def _known_architecture(architecture: str) -> str:
     known = models.list_models(module=models)
     name = str(architecture).lower()
+    if name not in known and name in models.list_models():
+        kind = models.get_model_builder(name).__module__.removeprefix("torchvision.models.")
+        msg = (
+            f"torchvision's {architecture!r} is none of its classification networks, but of "
+            f"torchvision.models.{kind.partition('.')[0]}. A quantised network can be used as a "
+            f"file (model: torchscript or onnx). {nearest(name, known)}"
+        )
+        raise UnknownNameError(msg)
     if name not in known:
         msg = (
             f"torchvision has no classification network {architecture!r}. "
@@ -256,6 +264,9 @@ def _chosen(architecture: str, weights: Any) -> tuple[Any, StrPath | None]:
     first = next(iter(published.values()))
     if weights is None or isinstance(weights, every):
         return first if weights is None else weights, None
+    if isinstance(weights, models.WeightsEnum):
+        msg = f"The weights {weights} are not those of {architecture}: {', '.join(published)}."
+        raise InputError(msg)
     # A configuration gives names as paths in its own folder.
     path = Path(weights)
     name = path.name.rpartition(".")[2]

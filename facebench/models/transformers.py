@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 import transformers
 from PIL import Image
@@ -409,19 +410,42 @@ def _image_size(config: Any) -> tuple[int, int]:
 
 def _described(processor: Any) -> NetworkInput | None:
     """Describe what an image processor does; None where it does something else."""
-    asked = {key: getattr(processor, key, None) for key in ("size", "crop_size")}
-    size, crop = ({} if value is None else dict(value) for value in asked.values())
-    final = crop if getattr(processor, "do_center_crop", False) else size
+
+    def asked(step: str) -> bool:
+        return bool(getattr(processor, f"do_{step}", False))
+
+    sides = {key: getattr(processor, key, None) for key in ("size", "crop_size")}
+    size, crop = ({} if value is None else dict(value) for value in sides.values())
+    final = crop if asked("center_crop") else size
     filter_ = _FILTERS.get(int(getattr(processor, "resample", None) or 0))
-    mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
-    if not {"height", "width"} <= final.keys() or filter_ is None or not (mean and std):
+    if not asked("resize") or not {"height", "width"} <= final.keys() or filter_ is None:
         return None
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if asked("normalize"):
+        mean, std = tuple(processor.image_mean), tuple(processor.image_std)
+    factor = float(getattr(processor, "rescale_factor", 1 / 255)) if asked("rescale") else 1.0
     is_centre = final is crop and "shortest_edge" in size
-    return NetworkInput(
+    found = NetworkInput(
         (final["height"], final["width"]),
-        tuple(mean),
-        tuple(std),
-        max_value=255 * float(getattr(processor, "rescale_factor", 1 / 255)),
+        mean,
+        std,
+        channels="bgr" if asked("flip_channel_order") else "rgb",
+        max_value=255 * factor,
         resize=size["shortest_edge"] if is_centre else None,
         interpolation=filter_,
     )
+    return found if _prepares_alike(found, processor) else None
+
+
+def _prepares_alike(found: NetworkInput, processor: Any) -> bool:
+    """Tell whether a description does to an image what a processor does, which may do more."""
+    rows, columns = np.mgrid[0:120, 0:90]
+    pixels = np.stack([rows, columns, rows // 2 + columns], axis=2).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    own = found(image)
+    theirs = torch.as_tensor(processor(images=image, return_tensors="pt")["pixel_values"][0])
+    if own.shape != theirs.shape:
+        return False
+    # Filters round differently, by a level or two.
+    level = found.max_value / 255 / torch.tensor(found.std)[:, None, None]
+    return bool(((own - theirs).abs() < 4 * level.abs()).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import warnings
@@ -12,7 +13,13 @@ from typing import Any
 import torch
 
 from facebench.errors import MissingWeightsError, WeightsError
-from facebench.models.file_kinds import foreign_kind, is_checkpoint, is_safetensors
+from facebench.models.file_kinds import (
+    foreign_kind,
+    is_checkpoint,
+    is_index,
+    is_safetensors,
+    parts_of_index,
+)
 from facebench.models.inert_pickles import Inert, read_inertly
 from facebench.types import StrPath
 from facebench.utils.files import why_missing
@@ -30,7 +37,7 @@ USUAL_NAMES = (
     "backbone", "state_dict_backbone", "backbone_state_dict", "encoder", "weights", "params",
 )  # fmt: skip
 _NOT_WEIGHTS = re.compile("optim|schedul|scaler|rng", re.IGNORECASE)
-_DEEPEST = 3
+_DEEPEST = 6
 _MOST_MODULES = 100_000
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 _DAMAGED = re.compile("invalid load key|truncated|underflow|out of input|operand", re.IGNORECASE)
@@ -70,10 +77,11 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
     Parameters
     ----------
     weights_path : str or Path
-        A safetensors file, a file of ``torch.save`` or a pickle that is a state dict or holds one:
-        under 'state_dict', 'model', 'net', 'backbone' or the like, or in a network that was saved
-        as a whole. What stands beside it is not built: names of classes that the file gives are not
-        looked up. NumPy arrays count as tensors.
+        A safetensors file, the index of several (``model.safetensors.index.json``), a file of
+        ``torch.save`` or a pickle that is a state dict or holds one: under 'state_dict', 'model',
+        'net', 'backbone' or the like, or in a network that was saved as a whole. What stands beside
+        it is not built: names of classes that the file gives are not looked up. NumPy arrays count
+        as tensors.
     weights_key : str, optional
         Where in the file the weights stand, such as 'net_state_dict' or 'checkpoint.ema'; also what
         the keys that are meant begin with, such as 'generator'. None looks in the usual places.
@@ -81,7 +89,8 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
     Returns
     -------
     Checkpoint
-        On the CPU, in the order of the file. With `weights_key` it holds nothing else.
+        On the CPU, in the order of the file. With `weights_key` it holds nothing else than what
+        stands there.
 
     Raises
     ------
@@ -103,7 +112,7 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
     if not found:
         raise _without_weights(path, content)
     if weights_key is not None:
-        return Checkpoint(*_under_key(path, found, weights_key), in_order=in_order)
+        return _under_key(path, found, str(weights_key), in_order=in_order)
     chosen = _choose(found)
     state = found.pop(chosen)
     return Checkpoint(state, found, chosen, in_order=in_order)
@@ -111,6 +120,8 @@ def read_checkpoint(weights_path: StrPath, weights_key: str | None = None) -> Ch
 
 def _read(path: Path) -> tuple[Any, bool]:
     """Read what a file holds, and tell whether it is in the order of the network's layers."""
+    if is_index(path):
+        return _read_parts(path)
     try:
         if is_safetensors(path):
             return _read_safetensors(path), False
@@ -124,6 +135,27 @@ def _read(path: Path) -> tuple[Any, bool]:
     if path.suffix == _SUFFIX_SAFETENSORS and not is_checkpoint(path):
         return _read_safetensors(path), False
     return _read_torch(path), True
+
+
+def _read_parts(path: Path) -> tuple[StateDict, bool]:
+    """Read the files that an index lists, as one state dict."""
+    whole: StateDict = {}
+    are_in_order = True
+    for part in parts_of_index(path):
+        if not part.is_file():
+            msg = (
+                f"The weights of {path} are in several files, of which {part.name} "
+                f"{why_missing(part)}. Copy all of them into one folder."
+            )
+            raise MissingWeightsError(msg)
+        content, in_order = _read(part)
+        are_in_order &= in_order
+        whole |= dict(_states_in(content)).get("", {})
+    absent = [key for key in json.loads(path.read_bytes())["weight_map"] if key not in whole]
+    if absent:
+        msg = f"The weights of {path} are not all in the files that it names: {listed(absent)}."
+        raise WeightsError(msg)
+    return whole, are_in_order
 
 
 def _without_weights(path: Path, content: Any) -> WeightsError:
@@ -142,21 +174,27 @@ def _without_weights(path: Path, content: Any) -> WeightsError:
     return WeightsError(msg)
 
 
-def _under_key(path: Path, found: Mapping[str, StateDict], key: str) -> tuple[StateDict, None, str]:
+def _under_key(
+    path: Path, found: Mapping[str, StateDict], key: str, *, in_order: bool
+) -> Checkpoint:
     """Find the tensors that stand under a key, or whose names begin with it."""
     key = key.strip(".")
-    if key in found:
-        return found[key], None, key
+    beneath = {where: state for where, state in found.items() if where.startswith(f"{key}.")}
+    if key in found and (not beneath or any(map(_is_weight, found[key]))):
+        return Checkpoint(found[key], None, key, in_order=in_order)
+    if beneath:
+        first = key + "." + _choose({where[len(key) + 1 :]: beneath[where] for where in beneath})
+        return Checkpoint(beneath.pop(first), beneath, first, in_order=in_order)
     for where, state in found.items():
         begins = f"{key.removeprefix(f'{where}.') if where else key}."
         part = {name.removeprefix(begins): state[name] for name in state if name.startswith(begins)}
         if part and (not where or key.startswith(f"{where}.")):
-            return part, None, key
+            return Checkpoint(part, None, key, in_order=in_order)
     for where, state in found.items():
         # 'ema' for names that begin so under 'state_dict'.
         part = {n.removeprefix(f"{key}."): state[n] for n in state if n.startswith(f"{key}.")}
         if part:
-            return part, None, f"{where}.{key}"
+            return Checkpoint(part, None, f"{where}.{key}", in_order=in_order)
     places = [
         f"{f'under {where!r}' if where else 'at the top'} ({len(state)})"
         for where, state in found.items()
@@ -168,8 +206,18 @@ def _under_key(path: Path, found: Mapping[str, StateDict], key: str) -> tuple[St
     raise WeightsError(msg)
 
 
-def _states_in(content: Any, where: str = "") -> Iterator[tuple[str, StateDict]]:
-    """Find the state dicts of a checkpoint, however deep."""
+def _states_in(
+    content: Any, where: str = "", fruitless: set[int] | None = None
+) -> Iterator[tuple[str, StateDict]]:
+    """Find the state dicts of a checkpoint, however deep.
+
+    Containers that were found to hold none are not searched again: a file may refer to one a
+    million times.
+    """
+    fruitless = set() if fruitless is None else fruitless
+    if id(content) in fruitless:
+        return
+    whole = content
     if isinstance(content, Inert):
         of_network = _weights_of(content)
         if of_network:
@@ -185,9 +233,14 @@ def _states_in(content: Any, where: str = "") -> Iterator[tuple[str, StateDict]]
         yield where, tensors
     if where.count(".") + 1 >= _DEEPEST and where:
         return
+    has_some = bool(tensors)
     for key, value in content.items():
         if _holds(value) and isinstance(key, str) and not _NOT_WEIGHTS.search(key):
-            yield from _states_in(value, f"{where}.{key}" if where else key)
+            for found in _states_in(value, f"{where}.{key}" if where else key, fruitless):
+                has_some = True
+                yield found
+    if not has_some:
+        fruitless.add(id(whole))
 
 
 def _holds(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.data.embedding_files.table import (
     Content,
     StoredArray,
     decoded,
     the_name_key,
 )
+from facebench.data.image_names import is_image_name
 from facebench.errors import InputError
 
 __all__ = ["open_hdf5", "read_hdf5", "text_of_codes"]
@@ -27,10 +29,12 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
     """Read the keys of an HDF5 file; its arrays are read when they are asked for.
 
     Arrays within groups are layers 'group/array'. Those that MATLAB wrote are turned back to how
-    MATLAB shows them.
+    MATLAB shows them. A file may also keep the vector of each image under the image's name.
     """
     with open_hdf5(path) as file:
         found = dict(_datasets(path, file, "", set()))
+        if found and names_key is None and all(map(is_image_name, found)):
+            return _vector_per_image(path, found)
         texts = [key for key, dataset in found.items() if _is_text(dataset)]
         _refuse_strings(path, found)
         key = the_name_key(path, texts, names_key)
@@ -49,6 +53,25 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
                 if is_numbers and dataset.ndim == 1 and not is_matlab:
                     vectors[name] = stored
         return Content(names, arrays, unused, rows_are_images=False, vectors=vectors)
+
+
+def _vector_per_image(path: Path, found: Mapping[str, Any]) -> Content:
+    first, shape = next((name, dataset.shape) for name, dataset in found.items())
+    for name, dataset in found.items():
+        if dataset.dtype.kind not in "iuf" or dataset.ndim != 1 or dataset.shape != shape:
+            msg = (
+                f"{path} names images, so that each must have a vector of as many numbers. "
+                f"{name!r} is {dataset.dtype} of shape {list(dataset.shape)}; {first!r} has shape "
+                f"{list(shape)}."
+            )
+            raise InputError(msg)
+    names = list(found)
+
+    def rows() -> NDArray[Any]:
+        with open_hdf5(path) as file:
+            return np.stack([file[name][()] for name in names])
+
+    return Content(names, {DEFAULT_LAYER: StoredArray((len(names), *shape), rows)})
 
 
 def open_hdf5(path: Path) -> Any:

@@ -41,6 +41,13 @@ def read_mat(path: Path, names_key: str | None) -> Content:
         )
         raise InputError(msg)
     texts = [name for name, kind in kinds.items() if kind in ("cell", "char")]
+    structs = [name for name, kind in kinds.items() if kind == "struct"]
+    if not texts and structs:
+        msg = (
+            f"{path} holds a struct, {structs[0]!r}, and no names beside it. Save what is in it as "
+            f"variables of their own: save('vectors.mat', '-struct', '{structs[0]}')."
+        )
+        raise InputError(msg)
     key = the_name_key(path, texts, names_key)
     arrays, unused = {}, []
     for name, shape, kind in variables:

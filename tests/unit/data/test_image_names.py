@@ -52,6 +52,7 @@ def test_where_no_name_has_a_suffix_images_are_found_without() -> None:
         ("ann/1.png", "with another suffix or case, as 'ann/1.png'"),
         ("lfw/ANN/1.JPG", "as 'lfw/ANN/1.JPG'"),
         ("C:\\faces\\ann\\1.jpg", r"set strip='C:\\\\faces\\\\'"),
+        ("1.jpg", "'1.jpg' is there, without its folder"),
         ("bob/2.jpg", "Its names are like 'bob/2.jpg'"),
     ],
 )

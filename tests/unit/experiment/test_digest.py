@@ -136,6 +136,24 @@ def test_weights_beside_an_onnx_file_count(folder: Path) -> None:
     assert digest(folder, "n.onnx") != before
 
 
+def test_the_files_of_an_index_of_weights_count(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "model-00001-of-00001.safetensors"}}')
+    before = digest(folder, index.name)
+    (folder / "model-00001-of-00001.safetensors").write_bytes(b"1")
+    assert digest(folder, index.name) != before
+    index.write_text("{}")
+    assert digest(folder, index.name) != before
+
+
+def test_a_folder_that_timm_has_saved_counts(folder: Path) -> None:
+    (folder / "net").mkdir()
+    (folder / "net" / "model.safetensors").write_bytes(b"1")
+    before = digest(folder, "local-dir:net")
+    (folder / "net" / "model.safetensors").write_bytes(b"2")
+    assert digest(folder, "local-dir:net") != before
+
+
 def test_what_it_does_not_name_does_not_count(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from facebench.errors import ConfigError, InputError
+from facebench.errors import ConfigError, FacebenchError, InputError
 from facebench.experiment.building import build_experiment
 from facebench.experiment.config import load_config
 from facebench.experiment.paths import with_absolute_paths
@@ -64,3 +64,24 @@ def test_a_name_on_the_hub_is_no_path_unless_there_is_such_a_folder(
     monkeypatch.setattr(HubModel, "__init__", refuse)
     with pytest.raises(ConfigError, match=rf"<{given.format(folder=folder)}>"):
         build_experiment(load_config(folder / "x.yaml"))
+
+
+def test_a_folder_of_timm_is_beside_the_file_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("timm")
+    folder = tmp_path / "experiment"
+    (folder / "net").mkdir(parents=True)
+    for name in "ab":
+        Image.new("RGB", (8, 8)).save(folder / f"{name}.png")
+    (folder / "pairs.csv").write_text("img1,img2,rating\na.png,b.png,1\n")
+    (folder / "x.yaml").write_text(
+        "models: [{model: timm, architecture: 'local-dir:net'}]\n"
+        "tasks: [{task: similarity, pairs: pairs.csv, images: .}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    config = load_config(folder / "x.yaml")
+    (said,) = with_absolute_paths(config)["models"].values()
+    assert said["architecture"] == f"local-dir:{folder}/net"
+    with pytest.raises(FacebenchError, match=f"The folder {folder}/net holds no weights of timm"):
+        build_experiment(config)

@@ -350,6 +350,18 @@ class TestLayoutsOfTheField:
         load_into(lazy, source.state_dict(), "w.pth")
         assert torch.equal(lazy.weight, source.weight)
 
+    def test_weights_that_are_no_numbers_are_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        state = network().state_dict()
+        state["1.running_var"][2] = float("inf")
+        load_into(network(), state, "w.pth")
+        assert "Of w.pth, some weights are NaN or infinite" in caplog.text
+        assert "1 of 9 tensors: 1.running_var" in caplog.text
+
+    def test_one_of_several_files_of_a_network(self) -> None:
+        state = dict(list(network().state_dict().items())[:3])
+        with pytest.raises(WeightsError, match="give the path of their index"):
+            load_into(network(), state, "model-00001-of-00002.safetensors")
+
     @pytest.mark.filterwarnings("ignore:.*quantiz:DeprecationWarning")
     @pytest.mark.parametrize("whole", [False, True])
     def test_quantised_layers_are_refused(self, tmp_path: Path, whole: bool) -> None:

@@ -46,3 +46,20 @@ def test_what_is_no_part_of_the_network_stays_as_it_is() -> None:
     assert renamed(other, OWN) == [(other, "")]
     assert likely_prefix(other, OWN) == ""
     assert likely_prefix(before("model.", OWN[1:]), OWN) == "model."
+
+
+@pytest.mark.parametrize("holder", ["model", "net", "ema", "module"])
+@pytest.mark.parametrize("outer", ["", "module.", "model."])
+def test_a_holder_within_the_keys_of_some_layers(outer: str, holder: str) -> None:
+    own = ["features.0.weight", "features.1.weight", "fc.weight"]
+    keys = [f"{outer}features.{holder}.0.weight", f"{outer}features.{holder}.1.weight"]
+    state = dict(zip([*keys, f"{outer}fc.weight"], range(3), strict=True))
+    assert renamed(state, own)[0][0] == dict(zip(own, range(3), strict=True))
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model."])
+def test_weight_normalisation_old_and_new(prefix: str) -> None:
+    old = ["conv.weight", "fc.weight_g", "fc.weight_v"]
+    new = [old[0], *(f"fc.parametrizations.weight.original{k}" for k in (0, 1))]
+    assert renamed(before(prefix, old), new)[0][0] == before("", new)
+    assert renamed(before(prefix, new), old)[0][0] == before("", old)

@@ -177,6 +177,29 @@ class TestOutput:
         scores = made(**options).get_output(batch)["default"]
         torch.testing.assert_close(scores, network(batch).detach(), atol=1e-5, rtol=0)
 
+    @pytest.mark.parametrize(
+        ("layer", "width", "told"),
+        [
+            ("classifier", 30, True),
+            ("fc", 1000, True),
+            ("fc", 512, False),
+            ("last", 85742, True),
+            ("embedding", 100, False),
+        ],
+    )
+    def test_what_looks_like_scores_of_classes_is_told(self, caplog, layer, width, told):
+        network = nn.Sequential()
+        network.add_module("flat", nn.Flatten())
+        network.add_module("down", nn.Linear(48, 4))
+        network.add_module(layer, nn.Linear(4, width))
+        made(network, input={"size": 4})
+        assert (f"returns what its layer '{layer}' gives, {width} numbers" in caplog.text) is told
+        caplog.clear()
+        # What is asked for by name is meant.
+        made(network, input={"size": 4}, classifier=layer)
+        made(network, input={"size": 4}, default_layer=layer)
+        assert "scores of classes" not in caplog.text
+
 
 class TestRandomWeights:
     def test_without_weights_it_must_be_said(self, file):

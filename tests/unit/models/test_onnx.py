@@ -311,6 +311,18 @@ class TestInput:
         with pytest.raises(FacebenchError, match=expected):
             made(pooled(tmp_path / "net.onnx"), input=settings)
 
+    def test_resize_is_compared_with_the_size_of_the_graph(self, tmp_path):
+        path = pooled(tmp_path / "net.onnx", size=32)
+        assert made(path, input={"resize": 40}).input.resize == 40
+        path = pooled(tmp_path / "net.onnx", size=224)
+        with pytest.raises(InputError, match="at least as large as 'size'"):
+            # It would get a black border.
+            made(path, input={"resize": 200})
+
+    def test_it_is_a_mapping(self, tmp_path):
+        with pytest.raises(InputError, match="must be a mapping with size"):
+            made(pooled(tmp_path / "net.onnx"), input=112)
+
     def test_a_network_for_any_size_needs_one(self, tmp_path):
         path = pooled(tmp_path / "net.onnx", size="s")
         with pytest.raises(InputError, match=r"any size.*input: \{size: 112\}"):
@@ -328,6 +340,9 @@ class TestInput:
         model = made(tmp_path / "net.onnx", input=None)
         found = model.get_output(model.preprocess(picture(32)))["default"][0]
         np.testing.assert_allclose(found, np.asarray(picture(32)).mean((0, 1)), rtol=1e-5)
+        # They would be cut to 0 and 1.
+        with pytest.raises(InputError, match=r"takes bytes.*values from -1 to 1"):
+            made(tmp_path / "net.onnx", input={"mean": 0.5, "std": 0.5})
 
 
 class TestFingerprint:

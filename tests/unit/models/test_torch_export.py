@@ -177,3 +177,39 @@ def test_a_module_that_refuses_eval_mode_itself_is_no_program():
 
     with pytest.raises(NotImplementedError):
         Own("own", device="cpu")
+
+
+class Normalised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=4)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.dropout(self.norm(self.conv(x)).mean((2, 3)), 0.5, self.training)
+
+
+def exported(network, path, kind=torch.float32):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(
+            network, (images(2).to(kind),), dynamic_shapes={"x": {0: torch.export.Dim("n")}}
+        )
+        torch.export.save(program, path)
+    return path
+
+
+@pytest.mark.parametrize("mode", [False, True])
+def test_a_program_in_training_mode_is_told(tmp_path, caplog, mode):
+    made(exported(Normalised().train(mode), tmp_path / "net.pt2"))
+    told = "was saved in training mode: its batch_norm and dropout will" in caplog.text
+    assert told == mode
+
+
+def test_half_precision(tmp_path):
+    network = Normalised().half().eval()
+    model = made(exported(network, tmp_path / "net.pt2", torch.float16))
+    assert model.facts["precision"] == "float16"
+    with torch.no_grad():
+        expected = network(images().half()).float()
+    torch.testing.assert_close(model.get_output(images())["default"], expected)

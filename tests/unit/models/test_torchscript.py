@@ -164,3 +164,33 @@ def test_bad_files_are_told_what_they_are(tmp_path, kind):
         made(tmp_path / "net.pt", input={"size": SIZE})
     assert "net.pt" in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+class Normalised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=4)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.dropout(self.norm(self.conv(x)).mean((2, 3)), 0.5, self.training)
+
+
+def test_a_trace_in_training_mode_is_told(tmp_path, caplog):
+    path = tmp_path / "net.pt"
+    made(save_script(path, Normalised(), traced=True))
+    assert "was saved in training mode: its batch_norm and dropout will" in caplog.text
+    caplog.clear()
+    made(save_script(path, Normalised().eval(), traced=True))
+    # Scripted code asks for the mode as it runs.
+    made(save_script(path, Normalised()))
+    assert "training mode" not in caplog.text
+
+
+def test_half_precision(tmp_path):
+    network = Normalised().half().eval()
+    model = made(save_script(tmp_path / "net.pt", network), ["conv"])
+    assert model.facts["precision"] == "float16"
+    with torch.no_grad():
+        expected = network.conv(images().half()).flatten(1).float()
+    torch.testing.assert_close(model.get_output(images())["conv"], expected)

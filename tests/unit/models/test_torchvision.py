@@ -196,6 +196,23 @@ class TestNames:
         with pytest.raises(UnknownNameError, match="closest are: resnet50"):
             TorchvisionModel("m", "resnet51")
 
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("fcn_resnet50", "segmentation"),
+            ("quantized_resnet50", "quantization"),
+            ("ssd300_vgg16", "detection"),
+            ("r3d_18", "video"),
+        ],
+    )
+    def test_networks_for_something_else_are_told(self, name, kind):
+        with pytest.raises(UnknownNameError, match=rf"'{name}'.*of torchvision\.models\.{kind}"):
+            random(name)
+
+    def test_weights_of_another_network(self):
+        with pytest.raises(InputError, match=r"ResNet18_Weights.* are not those of shufflenet"):
+            random(weights=models.ResNet18_Weights.IMAGENET1K_V1)
+
     def test_unknown_weights_name_those_there_are(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         for weights in ("IMAGENET1K_V3", tmp_path / "IMAGENET1K_V3"):

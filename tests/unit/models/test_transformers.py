@@ -21,6 +21,7 @@ from facebench.errors import (
 from facebench.models.transformers import TransformersModel
 from support.transformers_folders import TINY, tiny_config, tiny_folder
 
+SQUARE = {"height": 32, "width": 32}
 FOR_TEXT_TOO = ("blip", "chinese_clip", "clip", "siglip", "siglip2")
 # Kind → tokens before those of the patches.
 CLASS_TOKENS = {
@@ -166,6 +167,45 @@ class TestPreprocessing:
         model = TransformersModel("a", folders("vit"), **options)
         assert model.input.mean == (0.4, 0.5, 0.6)
         assert output(model, photographs).shape == (2, 16 * (1 + 64))
+
+    @pytest.mark.parametrize(
+        "processor",
+        [
+            transformers.ViTImageProcessor(size=SQUARE, do_rescale=False, do_normalize=False),
+            transformers.ViTImageProcessor(size=SQUARE, do_normalize=False, resample=1),
+            transformers.ViTImageProcessor(size=SQUARE, rescale_factor=1 / 127.5),
+            transformers.MobileViTImageProcessor(size={"shortest_edge": 36}, crop_size=SQUARE),
+        ],
+        ids=["as they are", "not normalised", "another range", "BGR"],
+    )
+    def test_what_is_not_changed_stays_the_processors(
+        self, folders, photographs, tmp_path, processor
+    ):
+        folder = shutil.copytree(folders("vit"), tmp_path / "vit")
+        processor.save_pretrained(folder)
+        model = TransformersModel("a", folder, input={"size": 32})
+        image = photographs[0].resize((60, 60))
+        own = processor(images=image, return_tensors="pt")["pixel_values"][0]
+        # Filters round differently.
+        level = model.input.max_value / 255 / model.input.std[0]
+        assert (model.preprocess(image) - own).abs().max() < 1.5 * level
+
+    @pytest.mark.parametrize(
+        "processor",
+        [
+            transformers.ViTImageProcessor(size=SQUARE, do_resize=False),
+            transformers.EfficientNetImageProcessor(size=SQUARE),
+            transformers.BeitImageProcessor(
+                size={"height": 48, "width": 48}, do_center_crop=True, crop_size=SQUARE
+            ),
+        ],
+        ids=["not resized", "normalised twice", "cropped from a square"],
+    )
+    def test_what_is_something_else_needs_it_in_full(self, folders, tmp_path, processor):
+        folder = shutil.copytree(folders("vit"), tmp_path / "vit")
+        processor.save_pretrained(folder)
+        with pytest.raises(InputError, match="must hold size, mean and std"):
+            TransformersModel("a", folder, input={"size": 32})
 
     def test_a_folder_without_processor_needs_it_in_full(self, folders, photographs, tmp_path):
         folder = shutil.copytree(folders("vit"), tmp_path / "vit")

@@ -6,6 +6,8 @@ import argparse
 import collections
 import datetime
 import functools
+import json
+import lzma
 import os
 import pickle
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from facebench.errors import MissingWeightsError, WeightsError
@@ -82,6 +84,44 @@ class TestReading:
         assert read_checkpoint(str(tmp_path / "w.pth"))
 
 
+class TestIndex:
+    """Large networks are saved as several files and a list of what is in which."""
+
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> Path:
+        state = network().state_dict()
+        names = [f"model-0000{k}-of-00002.safetensors" for k in (1, 2)]
+        parts = dict(list(state.items())[:2]), dict(list(state.items())[2:])
+        for name, part in zip(names, parts, strict=True):
+            save_file(part, tmp_path / name)
+        listed = {key: names[key in parts[1]] for key in state}
+        index = tmp_path / "model.safetensors.index.json"
+        index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": listed}))
+        return index
+
+    def test_all_of_its_files_are_read(self, index: Path) -> None:
+        found = read_checkpoint(index)
+        one, two = (load_file(path) for path in sorted(index.parent.glob("model-*")))
+        assert same(found, one | two)
+        assert not found.in_order
+
+    def test_one_that_is_missing_is_named(self, index: Path) -> None:
+        (index.parent / "model-00002-of-00002.safetensors").unlink()
+        with pytest.raises(MissingWeightsError, match=r"which model-00002-of-00002\.safe"):
+            read_checkpoint(index)
+
+    def test_a_tensor_that_is_missing_is_named(self, index: Path) -> None:
+        save_file({"0.weight": torch.ones(2)}, index.parent / "model-00001-of-00002.safetensors")
+        with pytest.raises(WeightsError, match=r"not all in the files that it names: 0\.bias"):
+            read_checkpoint(index)
+
+    @pytest.mark.parametrize("content", ["[]", "{", '{"weight_map": {"a": "../b.pth"}}'])
+    def test_what_is_no_index(self, index: Path, content: str) -> None:
+        index.write_text(content)
+        with pytest.raises(WeightsError, match="is no index of several files"):
+            read_checkpoint(index)
+
+
 class TestRefusal:
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(MissingWeightsError, match=r"none\.pth does not exist"):
@@ -98,6 +138,22 @@ class TestRefusal:
         path.write_bytes(content)
         with pytest.raises(WeightsError, match=rf"weights (file|in) .*w\{suffix}"):
             read_checkpoint(path)
+
+    @pytest.mark.parametrize(
+        ("kind", "told"), [(lzma.FORMAT_XZ, "an xz"), (lzma.FORMAT_ALONE, "an LZMA")]
+    )
+    def test_compressed(self, tmp_path: Path, kind: int, told: str) -> None:
+        (tmp_path / "w.pth").write_bytes(lzma.compress(b"abc" * 100, format=kind))
+        with pytest.raises(WeightsError, match=f"it is {told} archive"):
+            read_checkpoint(tmp_path / "w.pth")
+
+    def test_a_bomb_of_lists(self, tmp_path: Path) -> None:
+        bomb: list[Any] = []
+        for _ in range(9):
+            bomb = [bomb] * 1000
+        torch.save({"x": bomb}, tmp_path / "w.pth")
+        with pytest.raises(WeightsError, match="holds no tensors"):
+            read_checkpoint(tmp_path / "w.pth")
 
     @pytest.mark.parametrize("share", [0.2, 0.7, 0.99])
     @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -376,6 +432,20 @@ class TestKey:
         read = read_checkpoint(tmp_path / "w.pth", key)
         assert {name: value[0].item() for name, value in read.items()} == {"w.weight": expected}
         assert not read.others
+
+    @pytest.mark.parametrize("decay", [0.99, torch.tensor(0.99)])
+    def test_it_may_name_what_holds_several(self, tmp_path: Path, decay: Any) -> None:
+        ema = {"module": {"w.weight": torch.ones(2)}, "decay": decay}
+        torch.save({"model": {"w.weight": torch.zeros(2)}, "ema": ema}, tmp_path / "w.pth")
+        read = read_checkpoint(tmp_path / "w.pth", "ema")
+        assert read.where == "ema.module"
+        assert read["w.weight"].tolist() == [1, 1]
+        assert "model" not in read.others
+
+    def test_the_place_in_a_list(self, tmp_path: Path) -> None:
+        torch.save([{"w.weight": torch.zeros(2)}, {"w.weight": torch.ones(2)}], tmp_path / "w.pth")
+        key: Any = 1
+        assert read_checkpoint(tmp_path / "w.pth", key)["w.weight"].tolist() == [1, 1]
 
     def test_a_key_that_is_not_there(self, tmp_path: Path) -> None:
         torch.save({"epoch": 3, "net": {"w": torch.ones(2)}}, tmp_path / "w.pth")

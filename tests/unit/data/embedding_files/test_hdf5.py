@@ -72,3 +72,18 @@ def test_without_h5py_it_says_what_to_install(
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError, match=r"pip install 'facebench\[h5\]'"):
         open_embeddings(path)
+
+
+def test_the_vector_of_each_image_under_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    vectors = {"ann/1.jpg": [1.0, 2.0], "bob/1.jpg": [3.0, 4.0], "c.png": [5.0, 6.0]}
+    with h5py.File(path, "w") as file:
+        for name, vector in vectors.items():
+            file[name] = vector
+    found = open_embeddings(path)
+    assert (found.names, found.layers) == (list(vectors), ["default"])
+    assert np.array_equal(found.read("default"), list(vectors.values()))
+    with h5py.File(path, "r+") as file:
+        file["d.png"] = [7.0]
+    with pytest.raises(InputError, match=r"'d.png' is float64 of shape \[1\]; 'ann/1.jpg' has"):
+        open_embeddings(path)

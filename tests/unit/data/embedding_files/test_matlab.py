@@ -63,3 +63,9 @@ def test_version_7_3_is_turned_back(tmp_path: Path) -> None:
         file["names"] = codes.astype("u2").T
         file["names"].attrs["MATLAB_class"] = np.bytes_("char")
     assert open_embeddings(path).names == ["a", "b", "cc"]
+
+
+def test_a_struct_is_told_how_to_be_taken_apart(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "x.mat", {"data": {"names": np.array(NAMES), "fc": ROWS}})
+    with pytest.raises(InputError, match=r"a struct, 'data'.*'-struct', 'data'"):
+        open_embeddings(tmp_path / "x.mat")
