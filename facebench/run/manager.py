@@ -198,6 +198,8 @@ class MultiModelTaskManager:
         model and condition; also of tasks that were stopped because of that.
     records : dict of str to ModelRecord
         By model, where its embeddings came from and what they took.
+    image_files : dict of str to ImagePaths or list of Path
+        By task, the files of its images, once a network has run on them.
 
     Raises
     ------
@@ -267,6 +269,7 @@ class MultiModelTaskManager:
         self.records: dict[str, ModelRecord] = {}
         self._face_failures: dict[tuple[str, str], FaceFailures] = {}
         self._growing: dict[Path, GrowingTable] = {}
+        self.image_files: dict[str, TaskImages] = {}
         self._measured_before: set[str] = set()
         # By file, model and task: what is not new is not written again.
         self._added: dict[tuple[Path, str, str], pd.DataFrame] = {}
@@ -876,6 +879,7 @@ class MultiModelTaskManager:
                     look_up(model, tasks, self.on_bad_image, record, by_name),
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
+        self.image_files |= images
         check_wrappers(models, tasks, images, self._store)
         check_sources(models, tasks)
         self._measure_people(tasks)
