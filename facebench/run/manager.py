@@ -466,8 +466,8 @@ class MultiModelTaskManager:
         networks = [model for model in self.models.values() if isinstance(model, BaseModel)]
         tasks = list(self.tasks.values())
         images = {task.name: images_of(task) for task in tasks} if networks else {}
-        check_wrappers(networks, tasks, images, self._store)
         made = made_by_task(images)
+        check_wrappers(networks, tasks, images, made, self._store)
         settings = self._settings()
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         parts: list[ShardPart] = []
@@ -528,8 +528,8 @@ class MultiModelTaskManager:
         networks = [model for model in models if isinstance(model, BaseModel)]
         by_name = request_by_name(tasks if len(networks) < len(models) else [])
         images = {task.name: images_of(task) for task in tasks} if networks else {}
-        check_wrappers(networks, tasks, images, self._store)
         made, settings = made_by_task(images), self._settings()
+        check_wrappers(networks, tasks, images, made, self._store)
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
         parts: list[SharedPart] = []
 
@@ -694,9 +694,9 @@ class MultiModelTaskManager:
                 images[task.name] = images_of(task)
         settings = self._settings()
         there = [task for task in tasks if task.name in images]
-        check_wrappers(models, there, images, self._store)
-        check_sources(models, tasks)
         made = made_by_task(images)
+        check_wrappers(models, there, images, made, self._store)
+        check_sources(models, tasks)
         model_plans: list[ModelPlan] = []
         warnings: list[str] = []
         requests: dict[tuple[str, ...], EmbeddingRequest] = {}
@@ -880,7 +880,8 @@ class MultiModelTaskManager:
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
         self.image_files |= images
-        check_wrappers(models, tasks, images, self._store)
+        made = made_by_task(images)
+        check_wrappers(models, tasks, images, made, self._store)
         check_sources(models, tasks)
         self._measure_people(tasks)
         folder = export_folder(export_path)
@@ -890,7 +891,6 @@ class MultiModelTaskManager:
         self._measured_before = {name for known in self._estimates.values() for name in known}
         with visible_log(print_log), one_writer(folder):
             try:
-                made = made_by_task(images)
                 for model in networks:
                     for part in passes_of(model, tasks, made):
                         with part.alignment():
