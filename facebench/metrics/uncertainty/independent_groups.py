@@ -38,8 +38,8 @@ def blocks_of(
     """
     chosen = slice(None) if involved is None else involved
     one, other = first[chosen], second[chosen]
-    # SciPy does the same, and takes a third of a second to be imported. Of all people in a block
-    # the first one stands for it: each takes over whom its comparisons lead to, until none changes.
+    # SciPy does the same, and is slow to import. Of all people in a block the first one stands for
+    # it: each takes over whom its comparisons lead to, until none changes.
     stands = np.arange(int(max(first.max(), second.max())) + 1)
     while one.size:
         lower, higher = np.minimum(one, other), np.maximum(one, other)

@@ -1,4 +1,4 @@
-"""Where a function is zero, without the half second that importing SciPy's optimizers takes."""
+"""Where a function is zero, without importing SciPy's optimizers."""
 
 from __future__ import annotations
 
