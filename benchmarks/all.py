@@ -100,7 +100,7 @@ BENCHMARKS = (
     ),
     Benchmark("overhead.py", "6,000 pairs, 4 tasks, a network that costs nothing, over decoding"),
     Benchmark("many_images.py", "100,000 small images, over decoding", is_quick=False),
-    Benchmark("embed_once.py --pairs 200", "Four tasks, over the plain way pair by pair", "more"),
+    Benchmark("embed_once.py", "Four tasks, over the plain way pair by pair", "more"),
     Benchmark("store.py", "Rows read from the store, over a checked copy of a memory map"),
     Benchmark("shards.py", "Rows read from packs, over the store; forwards per image in 8 shards"),
     Benchmark("distances.py", "A million distances, over plain NumPy"),

@@ -63,9 +63,11 @@ def write_experiment(folder: Path) -> None:
 def import_times(folder: Path, *arguments: str) -> Counter[str]:
     """Run Python; give the seconds that the modules of each package took, without each other's."""
     command = [sys.executable, "-X", "importtime", *arguments]
-    store = {"FACEBENCH_CACHE": str(folder / "store")}
+    environment = os.environ | {"FACEBENCH_CACHE": str(folder / "store")}
+    # As of torch, which pip has compiled, bytecode is there after the first time.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | store, capture_output=True, text=True, check=True
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     seconds: Counter[str] = Counter()
     for line in done.stderr.splitlines():

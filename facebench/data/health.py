@@ -11,6 +11,7 @@ from functools import reduce
 from itertools import combinations
 from operator import or_
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -110,6 +111,8 @@ class _Images:
     # Whether all must be there, or names alone will do.
     needed: bool = True
     digest_of: Callable[[Path], str | None] = field(default_factory=lambda: _digest_of)
+    # By task, as far as they have been found.
+    files: Mapping[str, ImagePaths | list[Path]] = field(default_factory=dict)
     digests: dict[Path, str] = field(default_factory=dict)
     hashes: dict[Path, int | None] = field(default_factory=dict)
     doubts: dict[Path, str] = field(default_factory=dict)
@@ -128,6 +131,21 @@ class _Images:
                 self.originals[original] = _look_at(original, decode=True)[1]
             found = self.originals[original]
         return self.hashes[path] if found is None else found
+
+    def found(self, task: str, pairs: pd.DataFrame) -> ImagePaths | None:
+        """Give the files of a task's pairs, if they have been found and can all be read.
+
+        None too where files are not called what the pairs call them: they may be of other pairs.
+        """
+        files = self.files.get(task)
+        if not isinstance(files, ImagePaths):
+            return None
+        numbers, names = numbered_images(pairs)
+        is_theirs = np.array_equal(numbers, np.concatenate(files.numbers)) and all(
+            str(path).endswith(name) and self.digest_of(path) is not None
+            for path, name in zip(files.different, names, strict=True)
+        )
+        return files if is_theirs else None
 
     def read(self, paths: Iterable[Path]) -> None:
         new = [
@@ -228,6 +246,7 @@ def health_report(
     decode: bool = True,
     images_needed: bool = True,
     digest_of: Callable[[Path], str | None] | None = None,
+    files: Mapping[str, ImagePaths | list[Path]] = MappingProxyType({}),
 ) -> DataHealth:
     """Look at the data of some tasks, each image once; see `check_pairs`.
 
@@ -250,6 +269,9 @@ def health_report(
     digest_of : callable, optional
         Gives the digest of an image's file, None where it cannot be read, where a caller knows them
         already. None reads every file.
+    files : mapping of str to ImagePaths or list of Path, optional
+        By task name, the files of its images, where a caller has found them already. They are
+        looked for anew if one of them cannot be read any more.
 
     Returns
     -------
@@ -262,7 +284,7 @@ def health_report(
         If a folder of images is missing.
     """
     listed = list(tasks) if isinstance(tasks, Iterable) else [tasks]
-    images = _Images(decode, images_needed, digest_of or _digest_of)
+    images = _Images(decode, images_needed, digest_of or _digest_of, files)
     parts = []
     for task in listed:
         if hasattr(task, "pairs_df"):
@@ -296,7 +318,7 @@ def _of_pairs(task: Any, given: Any, near: int, images: _Images) -> DataHealth:
     conditions = _conditions_of(task, pairs)
     try:
         found = (
-            find_images(pairs, task.images_path, task=task.name)
+            images.found(task.name, pairs) or find_images(pairs, task.images_path, task=task.name)
             if images.needed
             else _paths_by_name(task, pairs)
         )

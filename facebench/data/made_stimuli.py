@@ -89,11 +89,12 @@ class MadeStimuli:
 
 
 def _read(folder: Path) -> MadeFolder | None:
-    file = folder / MANIFEST
+    # A string, not a Path: a table may name images in thousands of folders.
+    file = os.path.join(folder, MANIFEST)  # noqa: PTH118
     try:
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113
             return None
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(Path(file).read_text(encoding="utf-8"))
         settings = manifest["settings"]
         if manifest["format"] != FORMAT or not manifest["versions"]["facebench"]:
             return None

@@ -6,7 +6,9 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,6 +19,9 @@ from facebench.results.headline import best_layers
 from facebench.results.provenance import Digests
 from facebench.results.schema import DATA_HEALTH_FILE
 from facebench.results.task_facts import TaskFacts
+
+if TYPE_CHECKING:
+    from facebench.data.pairs import ImagePaths
 
 __all__ = ["DataNote", "health_notes", "look_at_data", "run_findings"]
 
@@ -83,6 +88,8 @@ def look_at_data(
     *,
     deep: bool,
     images_needed: bool = True,
+    digests: Digests | None = None,
+    files: Mapping[str, ImagePaths | list[Path]] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
     """Look at the data of a run, with `health_report`.
 
@@ -98,6 +105,10 @@ def look_at_data(
         Decode the images for near duplicates, however many there are.
     images_needed : bool, default True
         False where no network needed the images, which then may be known by name only.
+    digests : Digests, optional
+        Gives the digests of images.
+    files : mapping of str to ImagePaths or list of Path, optional
+        By task, the files of its images, as far as the run has found them.
 
     Returns
     -------
@@ -116,7 +127,8 @@ def look_at_data(
             best,
             decode=decode,
             images_needed=images_needed,
-            digest_of=Digests().of_file,
+            digest_of=(digests or Digests()).of_file,
+            files=files,
         )
     except Exception as error:
         # What only looks at the data must not cost a run of hours its manifest.

@@ -39,15 +39,21 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Digests:
-    """SHA-256 of files, each read once as long as the file system sees no change of it."""
+    """SHA-256 of files as they are now: an instance looks at each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, str | None] = {}
 
     def of_file(self, path: StrPath) -> str | None:
         """Give the digest of a file, or of an image in a pack; None if it cannot be read."""
-        # What decodes images is not loaded to read a run.
-        from facebench.data.digests import known_sha256
+        name = os.fspath(path)
+        if name not in self._found:
+            # What decodes images is not loaded to read a run.
+            from facebench.data.digests import known_sha256
 
-        digest = known_sha256(path)
-        return None if digest is None else digest.hex()
+            digest = known_sha256(name)
+            self._found[name] = None if digest is None else digest.hex()
+        return self._found[name]
 
     def of_files(self, files: Iterable[Path]) -> str:
         """Give one digest of files, by their names and contents; of packs the name is enough."""

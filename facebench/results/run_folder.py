@@ -95,7 +95,6 @@ class RunFolder:
         self.name = name
         self.id = f"{name}/{path.name}"
         self._created = created
-        self._digests = Digests()
 
     @override
     def __repr__(self) -> str:
@@ -225,7 +224,7 @@ class RunFolder:
         results = self.write_tables(manager.estimates, distances, facts, unprocessed, people)
         if unprocessed is not None and len(unprocessed):
             write_csv(unprocessed, self.path / FAILURES_FILE)
-        health = None
+        health, digests = None, Digests()
         # After an interrupt the user does not want to wait.
         if status in ("finished", "failed"):
             findings, health = look_at_data(
@@ -234,6 +233,8 @@ class RunFolder:
                 distances,
                 deep=deep,
                 images_needed=getattr(manager, "needs_images", True),
+                digests=digests,
+                files=getattr(manager, "image_files", {}),
             )
             if findings is not None:
                 export_data_health(self.path, findings)
@@ -256,7 +257,7 @@ class RunFolder:
                     for name, model in manager.models.items()
                 },
                 "tasks": {name: fact.as_dict() for name, fact in facts.items()},
-                "data": self._data_digests(manager),
+                "data": _data_digests(manager, digests),
                 "remarks": manager.remarks,
                 "failures": [
                     {"what": what, "error": f"{type(error).__name__}: {error}"}
@@ -314,29 +315,6 @@ class RunFolder:
         if manifest[CHECKSUMS]:
             self._write_json({**manifest, CHECKSUMS: {}})
 
-    def _data_digests(self, manager: MultiModelTaskManager) -> dict[str, Any]:
-        data = {}
-        for name, task in manager.tasks.items():
-            table = getattr(task, "measured_pairs", None)
-            if table is None:
-                images = list(getattr(task, "images", ()))
-            else:
-                images = [*table["img1"].astype(str), *table["img2"].astype(str)]
-            pairs_file = getattr(task, "pairs_file_path", None)
-            data[name] = {
-                "images": self._digests.of_images(Path(task.images_path), images),
-                "pairs_file": None if pairs_file is None else str(Path(pairs_file).absolute()),
-                "pairs_digest": None if pairs_file is None else self._pairs_digest(pairs_file),
-                "citations": [] if pairs_file is None else _cited_beside(Path(pairs_file)),
-            }
-            others = getattr(task, "distractor_files", ())
-            if others:
-                data[name]["distractors"] = self._digests.of_files(others)
-        return data
-
-    def _pairs_digest(self, pairs_file: Any) -> str | None:
-        return self._digests.of_file(Path(pairs_file))
-
     def _write_manifest(self, content: Mapping[str, Any]) -> None:
         manifest = {
             "schema_version": SCHEMA_VERSION,
@@ -358,6 +336,28 @@ class RunFolder:
         text = json.dumps(_plain(manifest), indent=2, ensure_ascii=False, allow_nan=False)
         with atomic_path(self.path / MANIFEST_FILE) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _data_digests(manager: MultiModelTaskManager, digests: Digests) -> dict[str, Any]:
+    """Digest the images and tables of each task."""
+    data = {}
+    for name, task in manager.tasks.items():
+        table = getattr(task, "measured_pairs", None)
+        if table is None:
+            images = list(getattr(task, "images", ()))
+        else:
+            images = [*table["img1"].astype(str), *table["img2"].astype(str)]
+        pairs_file = getattr(task, "pairs_file_path", None)
+        data[name] = {
+            "images": digests.of_images(Path(task.images_path), images),
+            "pairs_file": None if pairs_file is None else str(Path(pairs_file).absolute()),
+            "pairs_digest": None if pairs_file is None else digests.of_file(Path(pairs_file)),
+            "citations": [] if pairs_file is None else _cited_beside(Path(pairs_file)),
+        }
+        others = getattr(task, "distractor_files", ())
+        if others:
+            data[name]["distractors"] = digests.of_files(others)
+    return data
 
 
 def _for_the_web(results: pd.DataFrame) -> pd.DataFrame:

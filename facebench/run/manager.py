@@ -150,6 +150,8 @@ class MultiModelTaskManager:
         model and condition; also of tasks that were stopped because of that.
     records : dict of str to ModelRecord
         By model, where its embeddings came from and what they took.
+    image_files : dict of str to ImagePaths or list of Path
+        By task, the files of its images, once a network has run on them.
 
     Raises
     ------
@@ -219,6 +221,7 @@ class MultiModelTaskManager:
         self.remarks = self._found.remarks
         self.records: dict[str, ModelRecord] = {}
         self._written: WrittenRows = {}
+        self.image_files: dict[str, TaskImages] = {}
         self._plot_seconds = 0.0
         self.add_models(models)
         self.add_tasks(tasks)
@@ -638,7 +641,9 @@ class MultiModelTaskManager:
                     look_up(model, tasks, self.on_bad_image, record, by_name),
                 )
         images = {task.name: images_of(task) for task in tasks} if networks else {}
-        check_wrappers(models, tasks, images, self._store)
+        self.image_files |= images
+        passes = ModelPasses(tasks, images, self._store, all_rows=self._keeps_rows)
+        check_wrappers(models, tasks, images, passes.made, self._store)
         check_sources(models, tasks)
         self._found.measure_people(tasks)
         folder = export_folder(export_path)
@@ -648,7 +653,6 @@ class MultiModelTaskManager:
         measured = ModelTasks(self._found, export, settings, self.on_no_face, failures)
         with visible_log(print_log), one_writer(folder):
             try:
-                passes = ModelPasses(tasks, images, self._store, all_rows=self._keeps_rows)
                 for network in networks:
                     passes.check_hints(network)
                 for model in models:

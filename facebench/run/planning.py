@@ -74,9 +74,9 @@ def plan_run(
         if networks and not missing:
             images[task.name] = images_of(task)
     there = [task for task in tasks if task.name in images]
-    check_wrappers(models, there, images, settings.store)
-    check_sources(models, tasks)
     passes = ModelPasses(there, images, settings.store, all_rows=all_rows)
+    check_wrappers(models, there, images, passes.made, settings.store)
+    check_sources(models, tasks)
     model_plans: list[ModelPlan] = []
     warnings: list[str] = []
     with Progress("Checking models", len(models), "models", logged=False) as progress:

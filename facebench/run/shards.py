@@ -46,8 +46,8 @@ def embed_shard(
     """Embed a share of the images with every network; see `MultiModelTaskManager.embed_shard`."""
     networks = [model for model in models if isinstance(model, BaseModel)]
     images = {task.name: images_of(task) for task in tasks} if networks else {}
-    check_wrappers(networks, tasks, images, settings.store)
     passes = ModelPasses(tasks, images, settings.store, all_rows=all_rows)
+    check_wrappers(networks, tasks, images, passes.made, settings.store)
     parts: list[ShardPart] = []
     failures: Failures = []
     for model in networks:
@@ -87,8 +87,8 @@ def search_shard(
     networks = [model for model in models if isinstance(model, BaseModel)]
     by_name = request_by_name(tasks if len(networks) < len(models) else [])
     images = {task.name: images_of(task) for task in tasks} if networks else {}
-    check_wrappers(networks, tasks, images, settings.store)
     passes = ModelPasses(tasks, images, settings.store, all_rows=all_rows)
+    check_wrappers(networks, tasks, images, passes.made, settings.store)
     parts: list[SharedPart] = []
 
     def share(

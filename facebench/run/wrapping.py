@@ -48,6 +48,7 @@ def check_wrappers(
     models: Sequence[BaseModel | RecordedModel],
     tasks: Sequence[AnyTask],
     images: Mapping[str, TaskImages],
+    made: Mapping[str, MadeImages],
     store: EmbeddingStore | None,
 ) -> None:
     """Refuse sets of other images that overlap the evaluated ones, before anything is embedded.
@@ -60,6 +61,8 @@ def check_wrappers(
         The tasks.
     images : mapping of str to ImagePaths or list of Path
         By task; where no model is a network, none.
+    made : mapping of str to MadeImages
+        By task, from `made_by_task`.
     store : EmbeddingStore or None
         Knows the digests of files it has seen.
 
@@ -80,7 +83,6 @@ def check_wrappers(
             )
             raise InputError(msg)
     tasks = [task for task in tasks if task.name in images]
-    made = made_by_task({task.name: images[task.name] for task in tasks})
     networks = [model for model in models if isinstance(model, BaseModel)]
     for model in networks:
         _check_ensemble(model, tasks, made)

@@ -272,3 +272,35 @@ def test_rows_of_a_pair_are_found_in_either_order() -> None:
         for other in images:
             assert found.rows_of(one, other) == by_pair.get(frozenset((one, other)), [])
     assert sorted(map(frozenset, found.different()), key=sorted) == sorted(by_pair, key=sorted)
+
+
+def test_files_that_are_known_are_not_looked_for_again(root: Path, monkeypatch) -> None:
+    pairs_from_folder(root).to_csv(root / "pairs.csv", index=False)
+    task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
+    files = {"t": find_images(task.pairs_df, root, task="t")}
+    expected = health_report(task).to_frame()
+    monkeypatch.setattr(health, "find_images", lambda *_args, **_kwargs: pytest.fail("found again"))
+    found = health_report(task, files=files)
+    pd.testing.assert_frame_equal(found.to_frame(), expected)
+    assert found.n_images == 12
+
+
+def test_files_that_were_known_are_looked_for_again_where_they_are_not_those_of_the_pairs(
+    root: Path,
+) -> None:
+    shutil.copy(root / "ann" / "0.png", root / "bo" / "0.png")
+    pairs_from_folder(root).to_csv(root / "pairs.csv", index=False)
+    task = AccuracyTask("t", root / "pairs.csv", root, true_label="same")
+    known = find_images(task.pairs_df, root, task="t")
+    expected = health_report(task).to_frame()
+    for files in (
+        ImagePaths(known.img2, known.img1),
+        ImagePaths(known.img1[:-1], known.img2[:-1]),
+        ImagePaths(known.img1[::-1], known.img2[::-1]),
+    ):
+        found = health_report(task, files={"t": files}).to_frame()
+        pd.testing.assert_frame_equal(found, expected)
+    (root / "cy" / "1.png").unlink()
+    counts = health_report(task, files={"t": known}).counts()
+    assert counts == health_report(task).counts()
+    assert counts["missing image"] == 1
