@@ -250,8 +250,8 @@ class JackknifeGroups:
         text = "\n".join((str(self.n_resamples), *map(str, self._names.tolist()), "", *rows))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def part(self, chosen: NDArray[np.bool_]) -> JackknifeGroups:
-        """Give the same groups, for some of the comparisons."""
+    def part(self, chosen: NDArray[np.bool_] | IntArray) -> JackknifeGroups:
+        """Give the same groups, for some of the comparisons, or all in another order."""
         found = JackknifeGroups.__new__(JackknifeGroups)
         found.n_members, found.n_resamples = self.n_members, self.n_resamples
         found._n_groups, found._first = self._n_groups, self._first

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,6 +44,7 @@ def verification_replicates(
     *,
     far: Sequence[float] = (),
     higher_is_better: bool = True,
+    names: Collection[str] | None = None,
 ) -> dict[str, Float64Array]:
     """Measure AUC, EER, d', TAR at FAR and the best accuracy on every resample.
 
@@ -61,6 +63,8 @@ def verification_replicates(
         Targets of TAR at FAR.
     higher_is_better : bool, default True
         False for distances.
+    names : collection of str, optional
+        Which are wanted, by the names below; all where none are named.
 
     Returns
     -------
@@ -88,9 +92,10 @@ def verification_replicates(
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     ranking = _Ranking(genuine, similarities)
-    parts = [_measure(ranking, weights, far) for weights in resamples.weights()]
+    parts = [_measure(ranking, weights, far, names) for weights in ranking.weights(resamples)]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    found["dprime"] = _dprimes(genuine, similarities, resamples)
+    if names is None or "dprime" in names:
+        found["dprime"] = _dprimes(genuine, similarities, resamples)
     return found
 
 
@@ -107,6 +112,10 @@ class _Ranking:
         ranked = similarities[self.order[:n_scored]]
         last_of_equal = np.append(ranked[1:] != ranked[:-1], True)[:n_scored]
         self.ends = np.flatnonzero(last_of_equal)
+        self._steps = [
+            np.concatenate(([0], np.searchsorted(rows, self.ends, side="right")))
+            for rows in (self.mated, self.unmated)
+        ]
         self.thresholds = parting_thresholds(ranked[self.ends])
         # More right decisions are made only by accepting genuine comparisons: the best threshold
         # follows a genuine one that no other genuine one follows, or accepts none.
@@ -114,28 +123,45 @@ class _Ranking:
         best = (count > 0) & (np.append(count[1:], 0) < np.append(np.diff(self.ends), 1))
         self.peaks = np.concatenate(([0], np.flatnonzero(best) + 1))
 
+    def weights(self, resamples: Weightings) -> Iterator[NDArray[np.float32]]:
+        """Give weights of the comparisons as they are ranked, some resamples at a time.
+
+        Groups are ranked once: the weights of millions of comparisons come a few resamples at a
+        time, and taking rows of so few from all over memory grows faster than their number.
+        """
+        if isinstance(resamples, JackknifeGroups):
+            yield from resamples.part(self.order).weights()
+        else:
+            for weights in resamples.weights():
+                yield weights[self.order]
+
     def counts(self, weights: NDArray[np.float32]) -> tuple[_Counts, _Counts]:
         """Count true and false matches at every threshold, [T, R], accept-none first, then all.
 
-        Single precision counts exactly up to 16 million.
+        `weights` are of the comparisons as they are ranked. Single precision counts exactly up to
+        16 million.
         """
-        drawn = weights[self.order]
-        return self._cumulated(drawn, self.mated), self._cumulated(drawn, self.unmated)
+        true, false = (_cumulated(weights, rows) for rows in (self.mated, self.unmated))
+        return (true, self._steps[0]), (false, self._steps[1])
 
-    def _cumulated(self, drawn: NDArray[np.float32], rows: IntArray) -> _Counts:
-        totals = np.zeros((rows.size + 1, drawn.shape[1]), dtype=np.float32)
-        if drawn.shape[1] < _WIDE:
-            np.cumsum(drawn[rows], axis=0, out=totals[1:])
-        else:
-            # Row by row: NumPy's own cumulative sum goes down the columns, ten times slower.
-            for place, row in enumerate(rows.tolist()):
-                np.add(totals[place], drawn[row], out=totals[place + 1])
-        at_ends = np.searchsorted(rows, self.ends, side="right")
-        return totals, np.concatenate(([0], at_ends))
+
+def _cumulated(drawn: NDArray[np.float32], rows: IntArray) -> NDArray[np.float32]:
+    """Sum the weights of some comparisons, up to each of them, from 0 on."""
+    totals = np.zeros((rows.size + 1, drawn.shape[1]), dtype=np.float32)
+    if drawn.shape[1] < _WIDE:
+        np.cumsum(drawn[rows], axis=0, out=totals[1:])
+    else:
+        # Row by row: NumPy's own cumulative sum goes down the columns, ten times slower.
+        for place, row in enumerate(rows.tolist()):
+            np.add(totals[place], drawn[row], out=totals[place + 1])
+    return totals
 
 
 def _measure(
-    ranking: _Ranking, weights: NDArray[np.float32], far: Sequence[float]
+    ranking: _Ranking,
+    weights: NDArray[np.float32],
+    far: Sequence[float],
+    names: Collection[str] | None,
 ) -> dict[str, Float64Array]:
     true_matches, false_matches = ranking.counts(weights)
     matched, accepted = _Steps(*true_matches), _Steps(*false_matches)
@@ -143,20 +169,28 @@ def _measure(
     n_genuine, n_impostor = (
         np.where(undefined, np.nan, steps.total) for steps in (matched, accepted)
     )
-    gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
-    found = {
-        "auc": _areas(matched, accepted, n_genuine, n_impostor),
-        "best accuracy": (gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor),
-    }
-    found["youden accuracy"] = _youden_accuracies(matched, accepted, ranking.peaks)
-    found["eer"] = _equal_errors(matched, accepted, n_genuine, n_impostor)
-    for target in far:
+
+    def best_accuracy() -> Float64Array:
+        gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
+        return np.asarray((gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor))
+
+    def tar(target: float) -> Float64Array:
         limit = target * _ROUNDING * np.nan_to_num(n_impostor)
         last = accepted.first(np.greater, limit) - 1
-        found[f"tar@{target:g}"] = matched.at(last) / n_genuine
-    for name in found:
-        found[name] = np.where(undefined, np.nan, found[name])
-    return found
+        return np.asarray(matched.at(last) / n_genuine)
+
+    made: dict[str, Callable[[], Float64Array]] = {
+        "auc": lambda: _areas(matched, accepted, n_genuine, n_impostor),
+        "best accuracy": best_accuracy,
+        "youden accuracy": lambda: _youden_accuracies(matched, accepted, ranking.peaks),
+        "eer": lambda: _equal_errors(matched, accepted, n_genuine, n_impostor),
+        **{f"tar@{target:g}": partial(tar, target) for target in far},
+    }
+    return {
+        name: np.where(undefined, np.nan, make())
+        for name, make in made.items()
+        if names is None or name in names
+    }
 
 
 def _youden_accuracies(matched: _Steps, accepted: _Steps, peaks: IntArray) -> Float64Array:
@@ -284,12 +318,13 @@ def verification_jackknife(
     *,
     far: Sequence[float] = (),
     higher_is_better: bool = True,
+    names: Collection[str] | None = None,
 ) -> dict[str, Replicates]:
     """Measure verification without each group of units, and of pairs of units, in turn.
 
     Parameters
     ----------
-    labels, scores, far, higher_is_better
+    labels, scores, far, higher_is_better, names
         See `verification_replicates`.
     groups : JackknifeGroups
         Of the same comparisons.
@@ -308,7 +343,7 @@ def verification_jackknife(
     >>> float(made["auc"].value), made["auc"].units.size
     (0.25, 3)
     """
-    given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better}
+    given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better, "names": names}
     drawn = verification_replicates(labels, scores, groups.with_dyads(), **given)
     n_impostor = int(np.count_nonzero(np.asarray(labels) == 0))
     most = groups.n_resamples if groups.df is None else groups.df
@@ -379,7 +414,7 @@ def threshold_intervals(
 
     own = tested(whole)
     sums = np.zeros((2, 3, finite.size))
-    for weights in groups.weights():
+    for weights in ranking.weights(groups):
         for k, moved in enumerate(tested(_Rates(ranking, weights))):
             centred = moved - own[k]
             sums[0, k] += centred.sum(axis=1)
