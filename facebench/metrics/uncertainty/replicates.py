@@ -27,8 +27,6 @@ __all__ = [
 
 # Rates are quotients of whole numbers: equal ones may differ by rounding.
 _ROUNDING = 1 + 1e-9
-# Resamples from which on a row is worth a call of its own.
-_WIDE = 64
 # Thresholds worked on at a time.
 _ROWS = 512
 # Counts of replicates, in numbers, that fit into the cache.
@@ -124,36 +122,26 @@ class _Ranking:
         self.peaks = np.concatenate(([0], np.flatnonzero(best) + 1))
 
     def weights(self, resamples: Weightings) -> Iterator[NDArray[np.float32]]:
-        """Give weights of the comparisons as they are ranked, some resamples at a time.
-
-        Groups are ranked once: the weights of millions of comparisons come a few resamples at a
-        time, and taking rows of so few from all over memory grows faster than their number.
-        """
+        """Give weights of the comparisons as they are ranked, a row for each of some resamples."""
         if isinstance(resamples, JackknifeGroups):
-            yield from resamples.part(self.order).weights()
+            yield from resamples.part(self.order).weight_rows()
         else:
             for weights in resamples.weights():
-                yield weights[self.order]
+                yield np.take(weights.T, self.order, axis=1)
 
     def counts(self, weights: NDArray[np.float32]) -> tuple[_Counts, _Counts]:
-        """Count true and false matches at every threshold, [T, R], accept-none first, then all.
+        """Count true and false matches at every threshold, [R, T], accept-none first, then all.
 
-        `weights` are of the comparisons as they are ranked. Single precision counts exactly up to
-        16 million.
+        `weights` are those of `weights`. Single precision counts exactly up to 16 million.
         """
-        true, false = (_cumulated(weights, rows) for rows in (self.mated, self.unmated))
+        true, false = (_cumulated(weights, columns) for columns in (self.mated, self.unmated))
         return (true, self._steps[0]), (false, self._steps[1])
 
 
-def _cumulated(drawn: NDArray[np.float32], rows: IntArray) -> NDArray[np.float32]:
+def _cumulated(weights: NDArray[np.float32], columns: IntArray) -> NDArray[np.float32]:
     """Sum the weights of some comparisons, up to each of them, from 0 on."""
-    totals = np.zeros((rows.size + 1, drawn.shape[1]), dtype=np.float32)
-    if drawn.shape[1] < _WIDE:
-        np.cumsum(drawn[rows], axis=0, out=totals[1:])
-    else:
-        # Row by row: NumPy's own cumulative sum goes down the columns, ten times slower.
-        for place, row in enumerate(rows.tolist()):
-            np.add(totals[place], drawn[row], out=totals[place + 1])
+    totals = np.zeros((len(weights), columns.size + 1), dtype=np.float32)
+    np.cumsum(np.take(weights, columns, axis=1), axis=1, out=totals[:, 1:])
     return totals
 
 
@@ -210,21 +198,21 @@ class _Steps:
     def __init__(self, totals: NDArray[np.float32], step: IntArray) -> None:
         self.totals = totals
         self.step = step
-        self.total = totals[-1].astype(np.float64)
-        self._columns = np.arange(totals.shape[1])
+        self.total = totals[:, -1].astype(np.float64)
+        self._resamples = np.arange(len(totals))
 
     def at(self, points: IntArray) -> Float64Array:
         """Give the counts at one threshold per resample."""
-        return self.totals[self.step[points], self._columns].astype(np.float64)
+        return self.totals[self._resamples, self.step[points]].astype(np.float64)
 
     def rows(self, points: IntArray) -> NDArray[np.float32]:
-        """Give the counts at some thresholds, for all resamples."""
-        return self.totals[self.step[points]]
+        """Give the counts at some thresholds, for all resamples, [points, R]."""
+        return np.ascontiguousarray(np.take(self.totals, self.step[points], axis=1).T)
 
     def first(self, compare: np.ufunc, level: Float64Array) -> IntArray:
         """Find, per resample, the first threshold whose count compares so with a level."""
         return _first(
-            self.step.size, self._columns.size, lambda points: compare(self.at(points), level)
+            self.step.size, self._resamples.size, lambda points: compare(self.at(points), level)
         )
 
 
@@ -406,17 +394,17 @@ def threshold_intervals(
     finite = np.isfinite(ranking.thresholds)
     if n_groups < FEWEST_UNITS or not finite.any() or genuine.all() or not genuine.any():
         return dict.fromkeys(names, Interval(float("nan"), float("nan")))
-    whole = _Rates(ranking, np.ones((genuine.size, 1), dtype=np.float32))
-    best = int(np.argmax(whole.right[:, 0]))
+    whole = _Rates(ranking, np.ones((1, genuine.size), dtype=np.float32))
+    best = int(np.argmax(whole.right[0]))
 
     def tested(rates: _Rates) -> tuple[Float64Array, ...]:
-        return rates.right[best] - rates.right, rates.fmr - rates.fnmr, rates.fmr
+        return rates.right[:, [best]] - rates.right, rates.fmr - rates.fnmr, rates.fmr
 
     own = tested(whole)
     sums = np.zeros((2, 3, finite.size))
     for weights in ranking.weights(groups):
         for k, moved in enumerate(tested(_Rates(ranking, weights))):
-            centred = moved - own[k]
+            centred = np.ascontiguousarray((moved - own[k]).T)
             sums[0, k] += centred.sum(axis=1)
             sums[1, k] += (centred**2).sum(axis=1)
     variances = (n_groups - 1) / n_groups * (sums[1] - sums[0] ** 2 / n_groups)
@@ -424,9 +412,9 @@ def threshold_intervals(
     n_impostor = int((~genuine).sum())
     most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
     step = Spread(1.0, most).quantile((1 + confidence) / 2)
-    lost, apart, fmr = (values[:, 0] for values in own)
+    lost, apart, fmr = (values[0] for values in own)
     # Few errors, or none, say too little of how much rates vary: so much do independent ones.
-    pooled = ((whole.fmr + whole.fnmr) / 2)[:, 0]
+    pooled = ((whole.fmr + whole.fnmr) / 2)[0]
     alike = np.sqrt(pooled * (1 - pooled) * (1 / genuine.sum() + 1 / n_impostor))
     found = {
         "best threshold": lost <= step * errors[0],
@@ -456,14 +444,16 @@ def threshold_intervals(
 
 
 class _Rates:
-    """Shares of right decisions, false matches and false non-matches at every threshold, [T, R]."""
+    """Shares of right decisions, false matches and false non-matches at every threshold, [R, T]."""
 
     def __init__(self, ranking: _Ranking, weights: NDArray[np.float32]) -> None:
         (true, of_true), (false, of_false) = ranking.counts(weights)
+        n_true, n_false = true[:, -1:], false[:, -1:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.fmr = (false / false[-1])[of_false].astype(np.float64)
-            self.fnmr = 1 - (true / true[-1])[of_true].astype(np.float64)
-            self.right = (true[of_true] - false[of_false] + false[-1]) / (true[-1] + false[-1])
+            self.fmr = np.take(false / n_false, of_false, axis=1).astype(np.float64)
+            self.fnmr = 1 - np.take(true / n_true, of_true, axis=1).astype(np.float64)
+            right = np.take(true, of_true, axis=1) - np.take(false, of_false, axis=1)
+            self.right = (right + n_false) / (n_true + n_false)
 
 
 def dprime_jackknife(
