@@ -34,14 +34,21 @@ _ARRAY = """\
 #SBATCH --output={logs}/{log}-%A_%a.log
 {more}
 cd {here} || exit 2
+{cores}
 srun {python} -m facebench {command} {file} --shard "$SLURM_ARRAY_TASK_ID/{count}"{arguments}
 status=$?
-if [ "$status" -eq {requeue} ]; then
-  # Ended by a signal, after a whole batch: it goes on where it stopped.
-  scontrol requeue "$SLURM_JOB_ID"
-fi
+case "$status" in
+  # Ended by a signal, after a whole batch; or by SIGUSR1 or SIGTERM before it began or after its
+  # end. It goes on where it stopped.
+  {requeue} | 138 | 143) scontrol requeue "$SLURM_JOB_ID" ;;
+esac
 exit "$status"
 """
+# From SLURM 22.05 on, srun does not take the cores of a task from sbatch.
+_CORES = """\
+if [ -n "$SLURM_CPUS_PER_TASK" ]; then
+  export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
+fi"""
 # Steps that are arrays: how their logs begin, and what each task runs.
 _STEPS = {"shards": ("shard", "embed"), "search": ("search", "identify")}
 _REPORT = """\
@@ -53,6 +60,7 @@ _REPORT = """\
 #SBATCH --output={logs}/report-%j.log
 {more}
 cd {here} || exit 2
+{cores}
 srun {python} -m facebench run {file}{arguments}
 """
 
@@ -124,6 +132,7 @@ def slurm(
         "file": shlex.quote(str(file.absolute())),
         "arguments": "".join(f" --set {shlex.quote(override)}" for override in own),
         "requeue": TO_BE_REQUEUED,
+        "cores": _CORES,
     }
     (target / "logs").mkdir(parents=True, exist_ok=True)
     tasks = config.source.value["tasks"].value.values()

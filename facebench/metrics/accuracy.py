@@ -250,7 +250,8 @@ def kfold_accuracy(
         msg = f"Got folds of shape {fold_array.shape} for {label_array.size} comparisons."
         raise ValueError(msg)
     # NaN and None differ from any fold, NaN even from itself.
-    if (fold_array != fold_array).any() or any(fold is None for fold in np.atleast_1d(fold_array)):
+    has_none = fold_array.dtype == object and any(fold is None for fold in fold_array.flat)
+    if has_none or (fold_array != fold_array).any():
         msg = "Every comparison needs a fold. Got a missing one."
         raise ValueError(msg)
     names = np.unique(fold_array)

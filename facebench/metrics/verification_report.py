@@ -163,7 +163,8 @@ def verify(
     oracle = best_accuracy(labels, scores, **way)
     equal = eer(curve)
     counts = effective_counts(genuine, -similarities, groups.first, groups.second)
-    made = verification_jackknife(labels, scores, groups, far=far, **way)
+    names = ["best accuracy", "dprime", *(f"tar@{target:g}" for target in far)]
+    made = verification_jackknife(labels, scores, groups, far=far, names=names, **way)
     for name, influence in (("auc", auc_influence), ("eer", eer_influence)):
         made[name] = linear_replicates(influence(labels, scores, **way), groups.shared)
 

@@ -301,14 +301,14 @@ class VerificationTask(PeopleOfPairs, RoundedTask):
         distances = distances_of_pairs(self._all_pairs, pairs_distances_df, task=self.name)
         groups, digest = self._leave_out
         given: dict[str, Any] = {"higher_is_better": False}
-        made = verification_jackknife(self._labels, distances, groups, far=self.far, **given)
+        rates = {f"TAR@FAR={target:g}": f"tar@{target:g}" for target in self.far}
+        names = {"d'": "dprime", "Oracle Accuracy": "best accuracy", **rates}
+        made = verification_jackknife(
+            self._labels, distances, groups, far=self.far, names=names.values(), **given
+        )
         crossed = kfold_accuracy(self._labels, distances, self.folds, **given)
         right = kfold_decisions(self._labels, distances, self.folds, crossed.thresholds, **given)
-        found = {
-            "d'": made["dprime"],
-            "Oracle Accuracy": made["best accuracy"],
-            **{f"TAR@FAR={target:g}": made[f"tar@{target:g}"] for target in self.far},
-        }
+        found = {column: made[name] for column, name in names.items()}
         found["Accuracy"] = Replicates(
             crossed.mean, fold_accuracy_replicates(right, self.folds, groups), df=groups.df
         )

@@ -419,6 +419,33 @@ class TestShards:
             subprocess.run(["bash", "-n", f"jobs/{script}.sbatch"], check=True)
 
     @pytest.mark.usefixtures("experiment")
+    def test_a_shard_that_a_signal_has_ended_is_queued_again(self, call):
+        """Also by one that comes before Python can take it, or at its very end."""
+        folder = call("slurm", "x.yaml", "--cpus", 8, "-o", "jobs").folder
+        programs = folder / "programs"
+        programs.mkdir()
+        for name, does in (
+            ("srun", 'echo "$SRUN_CPUS_PER_TASK" >> cpus; exit "$STATUS"'),
+            ("scontrol", 'echo "$@" >> requeued'),
+        ):
+            (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+            (programs / name).chmod(0o755)
+
+        def ended(script, status, **more):
+            given = {"PATH": f"{programs}:{os.environ['PATH']}", "SLURM_JOB_ID": str(status)}
+            given |= {"STATUS": str(status), **more}
+            done = subprocess.run(["bash", f"jobs/{script}.sbatch"], env=given, check=False)
+            return done.returncode
+
+        statuses = [0, 1, 2, 75, 137, 138, 143]
+        assert [ended("shards", status, SLURM_CPUS_PER_TASK="8") for status in statuses] == statuses
+        requeued = (folder / "requeued").read_text().splitlines()
+        assert requeued == ["requeue 75", "requeue 138", "requeue 143"]
+        # srun does not take the cores from sbatch; without --cpus there are none to take.
+        assert [ended("report", 0, SLURM_CPUS_PER_TASK="8"), ended("report", 0)] == [0, 0]
+        assert (folder / "cpus").read_text().split("\n") == ["8"] * 8 + ["", ""]
+
+    @pytest.mark.usefixtures("experiment")
     @pytest.mark.parametrize(
         ("options", "told"),
         [

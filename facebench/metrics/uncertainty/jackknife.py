@@ -155,15 +155,16 @@ class JackknifeGroups:
         return self._kept(np.arange(self.n_resamples) + self._first)
 
     def _kept(self, numbers: IntArray) -> NDArray[np.bool_]:
+        return np.ascontiguousarray(self._kept_rows(numbers).T)
+
+    def _kept_rows(self, numbers: IntArray) -> NDArray[np.bool_]:
         # Groups of units, then of dyads; -1 leaves nothing out.
-        units = numbers[numbers < self._n_groups]
-        kept = np.logical_and.reduce(
-            [(side[:, None] != units) | (units < 0) for side in self._groups]
-        )
+        units = numbers[numbers < self._n_groups, None]
+        kept = np.logical_and.reduce([(side != units) | (units < 0) for side in self._groups])
         if units.size == numbers.size:
             return np.asarray(kept)
-        dyads = self._dyads[:, None] != numbers[units.size :] - self._n_groups
-        return np.concatenate((kept, dyads), axis=1)
+        dyads = self._dyads != numbers[units.size :, None] - self._n_groups
+        return np.concatenate((kept, dyads))
 
     @property
     def first(self) -> IntArray:
@@ -250,8 +251,8 @@ class JackknifeGroups:
         text = "\n".join((str(self.n_resamples), *map(str, self._names.tolist()), "", *rows))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def part(self, chosen: NDArray[np.bool_]) -> JackknifeGroups:
-        """Give the same groups, for some of the comparisons."""
+    def part(self, chosen: NDArray[np.bool_] | IntArray) -> JackknifeGroups:
+        """Give the same groups, for some of the comparisons, or all in another order."""
         found = JackknifeGroups.__new__(JackknifeGroups)
         found.n_members, found.n_resamples = self.n_members, self.n_resamples
         found._n_groups, found._first = self._n_groups, self._first
@@ -263,10 +264,22 @@ class JackknifeGroups:
 
     def weights(self) -> Iterator[NDArray[np.float32]]:
         """Give 1 for each comparison that is left and 0 for the others, some groups at a time."""
+        for numbers in self._together():
+            yield self._kept(numbers).astype(np.float32)
+
+    def weight_rows(self) -> Iterator[NDArray[np.float32]]:
+        """Give `weights` with a row for each group.
+
+        That of millions of comparisons come a few groups at a time, and work on short rows of these
+        takes longer the more comparisons there are.
+        """
+        for numbers in self._together():
+            yield self._kept_rows(numbers).astype(np.float32)
+
+    def _together(self) -> Iterator[IntArray]:
         step = max(1, _TOGETHER // max(1, self._dyads.size))
         for start in range(0, self.n_resamples, step):
-            numbers = np.arange(start, min(start + step, self.n_resamples)) + self._first
-            yield self._kept(numbers).astype(np.float32)
+            yield np.arange(start, min(start + step, self.n_resamples)) + self._first
 
     def sums(self, columns: Float64Array) -> Float64Array:
         """Sum columns [N, K] over the comparisons that are left: [groups, K]."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,8 +27,6 @@ __all__ = [
 
 # Rates are quotients of whole numbers: equal ones may differ by rounding.
 _ROUNDING = 1 + 1e-9
-# Resamples from which on a row is worth a call of its own.
-_WIDE = 64
 # Thresholds worked on at a time.
 _ROWS = 512
 # Counts of replicates, in numbers, that fit into the cache.
@@ -43,6 +42,7 @@ def verification_replicates(
     *,
     far: Sequence[float] = (),
     higher_is_better: bool = True,
+    names: Collection[str] | None = None,
 ) -> dict[str, Float64Array]:
     """Measure AUC, EER, d', TAR at FAR and the best accuracy on every resample.
 
@@ -61,6 +61,8 @@ def verification_replicates(
         Targets of TAR at FAR.
     higher_is_better : bool, default True
         False for distances.
+    names : collection of str, optional
+        Which are wanted, by the names below; all where none are named.
 
     Returns
     -------
@@ -88,9 +90,10 @@ def verification_replicates(
     """
     genuine, similarities = read_comparisons(labels, scores, higher_is_better)
     ranking = _Ranking(genuine, similarities)
-    parts = [_measure(ranking, weights, far) for weights in resamples.weights()]
+    parts = [_measure(ranking, weights, far, names) for weights in ranking.weights(resamples)]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    found["dprime"] = _dprimes(genuine, similarities, resamples)
+    if names is None or "dprime" in names:
+        found["dprime"] = _dprimes(genuine, similarities, resamples)
     return found
 
 
@@ -107,6 +110,10 @@ class _Ranking:
         ranked = similarities[self.order[:n_scored]]
         last_of_equal = np.append(ranked[1:] != ranked[:-1], True)[:n_scored]
         self.ends = np.flatnonzero(last_of_equal)
+        self._steps = [
+            np.concatenate(([0], np.searchsorted(rows, self.ends, side="right")))
+            for rows in (self.mated, self.unmated)
+        ]
         self.thresholds = parting_thresholds(ranked[self.ends])
         # More right decisions are made only by accepting genuine comparisons: the best threshold
         # follows a genuine one that no other genuine one follows, or accepts none.
@@ -114,28 +121,35 @@ class _Ranking:
         best = (count > 0) & (np.append(count[1:], 0) < np.append(np.diff(self.ends), 1))
         self.peaks = np.concatenate(([0], np.flatnonzero(best) + 1))
 
-    def counts(self, weights: NDArray[np.float32]) -> tuple[_Counts, _Counts]:
-        """Count true and false matches at every threshold, [T, R], accept-none first, then all.
-
-        Single precision counts exactly up to 16 million.
-        """
-        drawn = weights[self.order]
-        return self._cumulated(drawn, self.mated), self._cumulated(drawn, self.unmated)
-
-    def _cumulated(self, drawn: NDArray[np.float32], rows: IntArray) -> _Counts:
-        totals = np.zeros((rows.size + 1, drawn.shape[1]), dtype=np.float32)
-        if drawn.shape[1] < _WIDE:
-            np.cumsum(drawn[rows], axis=0, out=totals[1:])
+    def weights(self, resamples: Weightings) -> Iterator[NDArray[np.float32]]:
+        """Give weights of the comparisons as they are ranked, a row for each of some resamples."""
+        if isinstance(resamples, JackknifeGroups):
+            yield from resamples.part(self.order).weight_rows()
         else:
-            # Row by row: NumPy's own cumulative sum goes down the columns, ten times slower.
-            for place, row in enumerate(rows.tolist()):
-                np.add(totals[place], drawn[row], out=totals[place + 1])
-        at_ends = np.searchsorted(rows, self.ends, side="right")
-        return totals, np.concatenate(([0], at_ends))
+            for weights in resamples.weights():
+                yield np.take(weights.T, self.order, axis=1)
+
+    def counts(self, weights: NDArray[np.float32]) -> tuple[_Counts, _Counts]:
+        """Count true and false matches at every threshold, [R, T], accept-none first, then all.
+
+        `weights` are those of `weights`. Single precision counts exactly up to 16 million.
+        """
+        true, false = (_cumulated(weights, columns) for columns in (self.mated, self.unmated))
+        return (true, self._steps[0]), (false, self._steps[1])
+
+
+def _cumulated(weights: NDArray[np.float32], columns: IntArray) -> NDArray[np.float32]:
+    """Sum the weights of some comparisons, up to each of them, from 0 on."""
+    totals = np.zeros((len(weights), columns.size + 1), dtype=np.float32)
+    np.cumsum(np.take(weights, columns, axis=1), axis=1, out=totals[:, 1:])
+    return totals
 
 
 def _measure(
-    ranking: _Ranking, weights: NDArray[np.float32], far: Sequence[float]
+    ranking: _Ranking,
+    weights: NDArray[np.float32],
+    far: Sequence[float],
+    names: Collection[str] | None,
 ) -> dict[str, Float64Array]:
     true_matches, false_matches = ranking.counts(weights)
     matched, accepted = _Steps(*true_matches), _Steps(*false_matches)
@@ -143,20 +157,28 @@ def _measure(
     n_genuine, n_impostor = (
         np.where(undefined, np.nan, steps.total) for steps in (matched, accepted)
     )
-    gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
-    found = {
-        "auc": _areas(matched, accepted, n_genuine, n_impostor),
-        "best accuracy": (gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor),
-    }
-    found["youden accuracy"] = _youden_accuracies(matched, accepted, ranking.peaks)
-    found["eer"] = _equal_errors(matched, accepted, n_genuine, n_impostor)
-    for target in far:
+
+    def best_accuracy() -> Float64Array:
+        gain = matched.rows(ranking.peaks) - accepted.rows(ranking.peaks)
+        return np.asarray((gain.max(axis=0) + n_impostor) / (n_genuine + n_impostor))
+
+    def tar(target: float) -> Float64Array:
         limit = target * _ROUNDING * np.nan_to_num(n_impostor)
         last = accepted.first(np.greater, limit) - 1
-        found[f"tar@{target:g}"] = matched.at(last) / n_genuine
-    for name in found:
-        found[name] = np.where(undefined, np.nan, found[name])
-    return found
+        return np.asarray(matched.at(last) / n_genuine)
+
+    made: dict[str, Callable[[], Float64Array]] = {
+        "auc": lambda: _areas(matched, accepted, n_genuine, n_impostor),
+        "best accuracy": best_accuracy,
+        "youden accuracy": lambda: _youden_accuracies(matched, accepted, ranking.peaks),
+        "eer": lambda: _equal_errors(matched, accepted, n_genuine, n_impostor),
+        **{f"tar@{target:g}": partial(tar, target) for target in far},
+    }
+    return {
+        name: np.where(undefined, np.nan, make())
+        for name, make in made.items()
+        if names is None or name in names
+    }
 
 
 def _youden_accuracies(matched: _Steps, accepted: _Steps, peaks: IntArray) -> Float64Array:
@@ -176,21 +198,21 @@ class _Steps:
     def __init__(self, totals: NDArray[np.float32], step: IntArray) -> None:
         self.totals = totals
         self.step = step
-        self.total = totals[-1].astype(np.float64)
-        self._columns = np.arange(totals.shape[1])
+        self.total = totals[:, -1].astype(np.float64)
+        self._resamples = np.arange(len(totals))
 
     def at(self, points: IntArray) -> Float64Array:
         """Give the counts at one threshold per resample."""
-        return self.totals[self.step[points], self._columns].astype(np.float64)
+        return self.totals[self._resamples, self.step[points]].astype(np.float64)
 
     def rows(self, points: IntArray) -> NDArray[np.float32]:
-        """Give the counts at some thresholds, for all resamples."""
-        return self.totals[self.step[points]]
+        """Give the counts at some thresholds, for all resamples, [points, R]."""
+        return np.ascontiguousarray(np.take(self.totals, self.step[points], axis=1).T)
 
     def first(self, compare: np.ufunc, level: Float64Array) -> IntArray:
         """Find, per resample, the first threshold whose count compares so with a level."""
         return _first(
-            self.step.size, self._columns.size, lambda points: compare(self.at(points), level)
+            self.step.size, self._resamples.size, lambda points: compare(self.at(points), level)
         )
 
 
@@ -284,12 +306,13 @@ def verification_jackknife(
     *,
     far: Sequence[float] = (),
     higher_is_better: bool = True,
+    names: Collection[str] | None = None,
 ) -> dict[str, Replicates]:
     """Measure verification without each group of units, and of pairs of units, in turn.
 
     Parameters
     ----------
-    labels, scores, far, higher_is_better
+    labels, scores, far, higher_is_better, names
         See `verification_replicates`.
     groups : JackknifeGroups
         Of the same comparisons.
@@ -308,7 +331,7 @@ def verification_jackknife(
     >>> float(made["auc"].value), made["auc"].units.size
     (0.25, 3)
     """
-    given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better}
+    given: dict[str, Any] = {"far": far, "higher_is_better": higher_is_better, "names": names}
     drawn = verification_replicates(labels, scores, groups.with_dyads(), **given)
     n_impostor = int(np.count_nonzero(np.asarray(labels) == 0))
     most = groups.n_resamples if groups.df is None else groups.df
@@ -371,17 +394,17 @@ def threshold_intervals(
     finite = np.isfinite(ranking.thresholds)
     if n_groups < FEWEST_UNITS or not finite.any() or genuine.all() or not genuine.any():
         return dict.fromkeys(names, Interval(float("nan"), float("nan")))
-    whole = _Rates(ranking, np.ones((genuine.size, 1), dtype=np.float32))
-    best = int(np.argmax(whole.right[:, 0]))
+    whole = _Rates(ranking, np.ones((1, genuine.size), dtype=np.float32))
+    best = int(np.argmax(whole.right[0]))
 
     def tested(rates: _Rates) -> tuple[Float64Array, ...]:
-        return rates.right[best] - rates.right, rates.fmr - rates.fnmr, rates.fmr
+        return rates.right[:, [best]] - rates.right, rates.fmr - rates.fnmr, rates.fmr
 
     own = tested(whole)
     sums = np.zeros((2, 3, finite.size))
-    for weights in groups.weights():
+    for weights in ranking.weights(groups):
         for k, moved in enumerate(tested(_Rates(ranking, weights))):
-            centred = moved - own[k]
+            centred = np.ascontiguousarray((moved - own[k]).T)
             sums[0, k] += centred.sum(axis=1)
             sums[1, k] += (centred**2).sum(axis=1)
     variances = (n_groups - 1) / n_groups * (sums[1] - sums[0] ** 2 / n_groups)
@@ -389,9 +412,9 @@ def threshold_intervals(
     n_impostor = int((~genuine).sum())
     most = n_groups - 1.0 if groups.df is None else min(groups.df, n_groups - 1.0)
     step = Spread(1.0, most).quantile((1 + confidence) / 2)
-    lost, apart, fmr = (values[:, 0] for values in own)
+    lost, apart, fmr = (values[0] for values in own)
     # Few errors, or none, say too little of how much rates vary: so much do independent ones.
-    pooled = ((whole.fmr + whole.fnmr) / 2)[:, 0]
+    pooled = ((whole.fmr + whole.fnmr) / 2)[0]
     alike = np.sqrt(pooled * (1 - pooled) * (1 / genuine.sum() + 1 / n_impostor))
     found = {
         "best threshold": lost <= step * errors[0],
@@ -421,14 +444,16 @@ def threshold_intervals(
 
 
 class _Rates:
-    """Shares of right decisions, false matches and false non-matches at every threshold, [T, R]."""
+    """Shares of right decisions, false matches and false non-matches at every threshold, [R, T]."""
 
     def __init__(self, ranking: _Ranking, weights: NDArray[np.float32]) -> None:
         (true, of_true), (false, of_false) = ranking.counts(weights)
+        n_true, n_false = true[:, -1:], false[:, -1:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            self.fmr = (false / false[-1])[of_false].astype(np.float64)
-            self.fnmr = 1 - (true / true[-1])[of_true].astype(np.float64)
-            self.right = (true[of_true] - false[of_false] + false[-1]) / (true[-1] + false[-1])
+            self.fmr = np.take(false / n_false, of_false, axis=1).astype(np.float64)
+            self.fnmr = 1 - np.take(true / n_true, of_true, axis=1).astype(np.float64)
+            right = np.take(true, of_true, axis=1) - np.take(false, of_false, axis=1)
+            self.right = (right + n_false) / (n_true + n_false)
 
 
 def dprime_jackknife(

@@ -269,8 +269,8 @@ def _measured(
         made = dprime_jackknife(labels, distances, groups, **way)
         return made._replace(value=dprime(labels, distances, **way)), None
     name = f"tar@{target:g}"
-    made = verification_jackknife(labels, distances, groups, far=[target], **way)[name]
-    return made._replace(value=tar_at_far(labels, distances, target, **way).tar), None
+    drawn = verification_jackknife(labels, distances, groups, far=[target], names=[name], **way)
+    return drawn[name]._replace(value=tar_at_far(labels, distances, target, **way).tar), None
 
 
 def _differences(

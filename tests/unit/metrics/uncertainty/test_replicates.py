@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from scipy.stats import norm
 
 from facebench.metrics import verification as v
-from facebench.metrics.uncertainty import replicates
+from facebench.metrics.uncertainty import jackknife, replicates
 from facebench.metrics.uncertainty.jackknife import JackknifeGroups
 from facebench.metrics.uncertainty.proportions import auc_score_interval
 from facebench.metrics.uncertainty.replicates import (
@@ -65,6 +65,39 @@ def test_agree_with_the_plain_functions(drawn, higher_is_better) -> None:
         expected = v.dprime(some, own, **way)
         if np.isfinite(expected) and np.isfinite(scores[~np.isnan(scores)]).all():
             assert_allclose(found["dprime"][place], expected, rtol=1e-3, atol=1e-4)
+
+
+class Given:
+    """Weights of groups, as those of any resamples."""
+
+    def __init__(self, groups):
+        self.n_resamples, self.sums = groups.n_resamples, groups.sums
+        self._weights = np.concatenate(list(groups.weights()), axis=1)
+
+    def weights(self):
+        yield self._weights
+
+
+@pytest.mark.parametrize("together", [1, 400, 1 << 23], ids=["one", "some", "all"])
+def test_groups_give_what_their_weights_give_however_many_come_together(
+    monkeypatch, together
+) -> None:
+    rng = np.random.default_rng(4)
+    first, second = rng.integers(0, 12, (2, 150))
+    labels, scores = (first == second).astype(int), rng.integers(0, 30, 150).astype(float)
+    scores[[3, 50]] = np.nan
+    groups = JackknifeGroups(first, second).with_dyads()
+    expected = verification_replicates(labels, scores, Given(groups), far=FAR)
+    monkeypatch.setattr(jackknife, "_TOGETHER", together)
+    found = verification_replicates(labels, scores, groups, far=FAR)
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, expected[name])
+    wanted = ["dprime", "best accuracy", "tar@0.2"]
+    some = verification_replicates(labels, scores, groups, far=FAR, names=wanted)
+    assert sorted(some) == sorted(wanted)
+    for name, values in some.items():
+        np.testing.assert_array_equal(values, expected[name])
 
 
 def test_fold_accuracy_is_the_mean_of_folds() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 
 from facebench.metrics.stats import bootstrap
 from facebench.metrics.uncertainty.replicates import verification_replicates
 from support.drawn import Drawn
-
-FAR = (0.5, 0.2, 0.05)
 
 
 @pytest.mark.parametrize("by", ["pair", "image", "identity"])
@@ -27,14 +25,3 @@ def test_measures_on_resamples_are_those_of_the_bootstrap(by: str) -> None:
                              members2=members[:, 1], n_resamples=300, seed=4)  # fmt: skip
         drawn = found[name][~np.isnan(found[name])]
         assert_allclose(np.quantile(drawn, (0.025, 0.975)), expected, atol=1e-6)
-
-
-def test_narrow_and_wide_rows_add_up_alike(monkeypatch) -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 2, 80)
-    scores = generator.normal(size=80) + labels
-    resamples = Drawn(labels, n_resamples=10)
-    found = verification_replicates(labels, scores, resamples, far=FAR)
-    monkeypatch.setattr("facebench.metrics.uncertainty.replicates._WIDE", 1)
-    for name, values in verification_replicates(labels, scores, resamples, far=FAR).items():
-        assert_array_equal(values, found[name])
