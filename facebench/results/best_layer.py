@@ -96,6 +96,7 @@ class LayerReplicates:
         # One model at a time: the distances of all need not fit into memory.
         self._model = ""
         self._pairs: dict[str, PairRows] = {}
+        self._like: PairRows | None = None
 
     def __call__(self, model: str, rows: pd.DataFrame) -> list[Replicates | None]:
         """Give those of rows of one model, a row per layer; None where they are not known."""
@@ -106,7 +107,10 @@ class LayerReplicates:
             self._model, self._pairs = model, {}
         if self._by_pairs.intersection(rows["metric"]):
             unread = [layer for layer in rows["layer"] if layer not in self._pairs]
-            self._pairs |= saved_layers(self._run, self._task, model, unread) if unread else {}
+            if unread:
+                read = saved_layers(self._run, self._task, model, unread, self._like)
+                self._pairs |= read
+                self._like = next(iter(read.values()), self._like)
         return [
             Evidence(
                 row.metric,

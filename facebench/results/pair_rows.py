@@ -320,7 +320,9 @@ class PairRows:
         return {"n_images": len(images), "n_identities": n_people}
 
 
-def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
+def layers_of(
+    frame: pd.DataFrame, facts: TaskFacts, like: PairRows | None = None
+) -> dict[str, PairRows]:
     """Part a table of distances (or items) by layer.
 
     Parameters
@@ -329,6 +331,8 @@ def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
         Every pair once per layer, with ``layer_name``.
     facts : TaskFacts
         Of the task.
+    like : PairRows, optional
+        A layer that was read before. If the pairs are the same, what is known of them is shared.
 
     Returns
     -------
@@ -344,11 +348,10 @@ def layers_of(frame: pd.DataFrame, facts: TaskFacts) -> dict[str, PairRows]:
     else:
         tables = [rows for _, rows in frame.groupby(layers, sort=False)]
     parts: dict[str, PairRows] = {}
-    first: PairRows | None = None
     for name, table in zip(names, tables, strict=True):
-        same = first if first is not None and _same_pairs(first.frame, table, facts) else None
+        same = like if like is not None and _same_pairs(like.frame, table, facts) else None
         parts[str(name)] = PairRows(table, facts, same)
-        first = first or parts[str(name)]
+        like = like or parts[str(name)]
     return parts
 
 
@@ -398,7 +401,11 @@ def saved_models(run: Run, task: str, layers: Mapping[str, str]) -> dict[str, Pa
 
 
 def saved_layers(
-    run: Run, task: str, model: str, layers: Collection[str] | None = None
+    run: Run,
+    task: str,
+    model: str,
+    layers: Collection[str] | None = None,
+    like: PairRows | None = None,
 ) -> dict[str, PairRows]:
     """Read the pairs that a run saved of a task and model.
 
@@ -410,6 +417,8 @@ def saved_layers(
         Which.
     layers : collection of str, optional
         Which layers; None reads all.
+    like : PairRows, optional
+        See `layers_of`.
 
     Returns
     -------
@@ -421,4 +430,4 @@ def saved_layers(
         frame = run.task_distances(model, task, layers)
     except RunFolderError:
         return {}
-    return layers_of(frame, run.tasks[task]) if len(frame) else {}
+    return layers_of(frame, run.tasks[task], like) if len(frame) else {}

@@ -10,7 +10,6 @@ import scipy
 
 from facebench.metrics.uncertainty.effect_intervals import ZeroTest
 from facebench.metrics.uncertainty.resamples import Interval
-from facebench.metrics.uncertainty.roots import root_between
 from facebench.metrics.verification_report import Estimate
 from facebench.types import Float64Array
 
@@ -128,14 +127,18 @@ def _quadrature() -> tuple[Float64Array, Float64Array]:
 
 def _noncentrality(statistic: float, df: float) -> tuple[float, float]:
     """Give the 95 % interval of the noncentrality of a t statistic."""
+    from scipy.optimize import brentq
+
     reach = 10 + 10 * abs(statistic)
 
     def end(level: float) -> float:
-        return root_between(
-            lambda shift: noncentral_below(statistic, df, shift) - level,
-            statistic - reach,
-            statistic + reach,
-            tolerance=1e-6,
+        return float(
+            brentq(
+                lambda shift: noncentral_below(statistic, df, shift) - level,
+                statistic - reach,
+                statistic + reach,
+                xtol=1e-6,
+            )
         )
 
     return end(0.975), end(0.025)

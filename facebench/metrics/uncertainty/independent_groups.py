@@ -36,21 +36,14 @@ def blocks_of(
     >>> blocks_of(np.array([0, 1, 2, 3]), np.array([1, 1, 3, 3])).tolist()
     [0, 0, 1, 1]
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_units = int(max(first.max(), second.max())) + 1
     chosen = slice(None) if involved is None else involved
-    one, other = first[chosen], second[chosen]
-    # SciPy does the same, and is slow to import. Of all people in a block the first one stands for
-    # it: each takes over whom its comparisons lead to, until none changes.
-    stands = np.arange(int(max(first.max(), second.max())) + 1)
-    while one.size:
-        lower, higher = np.minimum(one, other), np.maximum(one, other)
-        np.minimum.at(stands, higher, lower)
-        while (further := stands[stands] != stands).any():
-            stands[further] = stands[stands[further]]
-        one, other = stands[one], stands[other]
-        apart = one != other
-        one, other = one[apart], other[apart]
-    numbers = np.unique(stands, return_inverse=True)[1]
-    return np.asarray(numbers[first], dtype=np.intp)
+    ends = (first[chosen], second[chosen])
+    links = coo_array((np.ones(ends[0].size), ends), shape=(n_units, n_units))
+    return np.asarray(connected_components(links, directed=False)[1][first], dtype=np.intp)
 
 
 def are_even(blocks: IntArray) -> bool:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from facebench.metrics.uncertainty.influence import Dyads, dyads
 from facebench.metrics.uncertainty.resamples import Interval
-from facebench.metrics.uncertainty.roots import root_between
 from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.types import FloatArray, IntArray
 
@@ -223,6 +222,8 @@ def _auc_variance(n_genuine: float, n_impostor: float) -> _Variance:
 
 def _solved(value: float, variance: _Variance, confidence: float) -> Interval:
     """Find the ends at which the value is just as far off as the variance there allows."""
+    from scipy.optimize import brentq
+
     z = float(scipy.special.ndtri((1 + confidence) / 2))
 
     def end(value: float) -> float:
@@ -230,7 +231,7 @@ def _solved(value: float, variance: _Variance, confidence: float) -> Interval:
             return 0.0
         # The value itself solves it at 1; the end is below.
         highest = min(value, 1 - 1e-12)
-        return root_between(lambda x: value - x - z * variance(x) ** 0.5, 0.0, highest)
+        return float(brentq(lambda x: value - x - z * variance(x) ** 0.5, 0.0, highest))
 
     # Either variance is the same of x and 1 - x.
     return Interval(end(value), 1 - end(1 - value))

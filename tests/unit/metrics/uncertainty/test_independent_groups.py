@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from facebench.metrics.uncertainty.independent_groups import are_even, blocks_of
 
@@ -36,21 +34,3 @@ def test_six_blocks_of_at_most_a_quarter_are_even() -> None:
     assert not are_even(np.repeat(np.arange(5), 2))
     assert are_even(np.repeat(np.arange(6), [5, 3, 3, 3, 3, 3]))
     assert not are_even(np.repeat(np.arange(6), [6, 3, 3, 3, 3, 3]))
-
-
-@given(
-    st.integers(1, 200).flatmap(
-        lambda n: st.lists(st.tuples(st.integers(0, n), st.integers(0, n)), min_size=1, max_size=n)
-    )
-)
-def test_blocks_are_numbered_as_scipy_numbers_components(rows: list[tuple[int, int]]) -> None:
-    first, second = np.array(rows).T
-    size = int(max(first.max(), second.max())) + 1
-    links = coo_array((np.ones(first.size), (first, second)), shape=(size, size))
-    expected = connected_components(links, directed=False)[1][first]
-    assert blocks_of(first, second).tolist() == expected.tolist()
-
-
-def test_a_chain_in_any_order_is_one_block() -> None:
-    order = np.random.default_rng(0).permutation(50_000)
-    assert not blocks_of(order[:-1], order[1:]).any()
