@@ -391,7 +391,8 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
     ),
     aligner.FaceAligner.outputs_version: (
         [
-            aligner.FaceAligner.__call__, aligner.FaceAligner._face, aligner.FaceAligner.locate, aligner.FaceAligner.cut,
+            aligner.FaceAligner.__call__, aligner.FaceAligner._face,
+            aligner.FaceAligner.locate, aligner.FaceAligner.cut,
             aligner.FaceAligner._points, aligner._holds, aligner._distance, aligner._middle,
             landmarks.five_of_68, landmarks.five_of_points, templates._turn_and_shift,
             templates.points_chip, templates.box_chip, templates.box_as,
@@ -452,8 +453,9 @@ PARTS: dict[str, tuple[list[Any], Callable[[], list[float]]]] = {
         [
             DlibResNetModel._default_preprocess, DlibResNetModel._forward,
             dlib_network.pixels_to_input, aligner.FaceAligner.__call__, aligner.FaceAligner._face,
-            aligner.FaceAligner.locate, aligner.FaceAligner.cut, detection.choose_face, detection.reduced,
-            detection.reduced_size, detection._off_centre, detection.central_square,
+            aligner.FaceAligner.locate, aligner.FaceAligner.cut, detection.choose_face,
+            detection.reduced, detection.reduced_size, detection._off_centre,
+            detection.central_square,
         ],
         dlib_model,
     ),

@@ -185,7 +185,7 @@ def test_a_run_reads_rivals_only_one_model_at_a_time(monkeypatch):
     from facebench.results.best_layer import layer_choices
 
     read = []
-    monkeypatch.setattr(pair_rows, "saved_layers", lambda *asked: read.append(asked[2:]) or {})
+    monkeypatch.setattr(pair_rows, "saved_layers", lambda *asked: read.append(asked[2:4]) or {})
     values = (0.7, 0.69, 0.3)
     rows = table(*((model, f"l{k}", "AUC", values[k]) for k in range(3) for model in "ab"))
     facts = TaskFacts(type="T", measures=(AUC,), influences={"AUC": "auc"})
