@@ -48,6 +48,8 @@ _UNSTEADY = "accuracy"
 _METHOD = "layer chosen on other people; jackknife, t quantiles"
 # How often people are halved.
 _HALVINGS = 50
+# By how much which layer is chosen varies, beside how the chosen ones do; see docs/intervals.md.
+_OF_CHOICE = 1.1
 # By the ends of a measure.
 _SCALES: dict[tuple[float, float], Scale] = {(0, 1): "logit", (-1, 1): "fisher"}
 
@@ -81,7 +83,8 @@ def held_out_replicates(
     pseudo-value, G m - (G - 1) m_g with m_g the measure without the group. The measure of a layer
     chosen on other people is the mean over groups of the pseudo-values of the layers by which each
     was judged. If all but one group chose, they would choose alike or not by chance, and the
-    standard error would be too small by a third.
+    standard error would be too small by a third. It is made larger by a tenth, as other people
+    might have chosen other layers.
 
     Parameters
     ----------
@@ -124,7 +127,7 @@ def held_out_replicates(
     found = others.sum(axis=0) / (~halves).sum(axis=0)
     value = float(found.mean())
     # As where pairs link people, see `jackknife_error`.
-    spread = (found - value) * np.sqrt(n_groups / (n_groups - 1))
+    spread = (found - value) * np.sqrt(n_groups / (n_groups - 1)) * _OF_CHOICE
     return Replicates(value, value - spread / (n_groups - 1)), chosen.tolist()
 
 

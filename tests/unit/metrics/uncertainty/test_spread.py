@@ -7,7 +7,14 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom, t, ttest_1samp
 
-from facebench.metrics.uncertainty.spread import Replicates, less_dyads, long_tailed, uneven_df
+from facebench.metrics.uncertainty.spread import (
+    PairedDifference,
+    Replicates,
+    less_dyads,
+    long_tailed,
+    max_statistic,
+    uneven_df,
+)
 from support.pages import script_of_docs
 
 NIGHTLY = "FACEBENCH_NIGHTLY" in os.environ
@@ -56,6 +63,36 @@ def test_the_largest_of_many_layers(script):
     assert found["held-out"] >= 0.87
     assert found["chosen"] <= 0.14
     assert found["letters"] <= 0.14
+
+
+def layer_tests(n_groups: int, shared: float) -> list[PairedDifference]:
+    """Give eight differences that share a part of their variance, of more and more errors."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=n_groups)
+    made = []
+    for layer in range(8):
+        moved = np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.normal(size=n_groups)
+        error = Replicates(0.0, moved).spread.error
+        zero = Replicates(0.0, np.zeros(n_groups))
+        found = Replicates((1.5 + layer / 4) * error, moved).minus(zero)
+        assert found is not None
+        made.append(found)
+    return made
+
+
+def test_correlations_of_few_groups_do_not_count():
+    tests = layer_tests(15, 0.9)
+    own = np.array([one.p_value for one in tests])
+    assert max_statistic(tests) == pytest.approx(np.minimum(1, 8 * own))
+
+
+def test_the_maximum_of_differences_is_that_of_a_multivariate_t():
+    # Uncorrelated: as of independent differences. Correlated: less, but more than by themselves.
+    own = np.array([one.p_value for one in layer_tests(400, 0.0)])
+    assert max_statistic(layer_tests(400, 0.0)) == pytest.approx(1 - (1 - own) ** 8, abs=0.02)
+    correlated = max_statistic(layer_tests(400, 0.95))
+    assert (correlated < 0.8 * (1 - (1 - own) ** 8)).all()
+    assert (correlated > own).all()
 
 
 @pytest.mark.parametrize("scale", ["identity", "logit"])
