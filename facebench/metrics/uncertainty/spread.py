@@ -634,9 +634,10 @@ class LargestError:
         if not np.isfinite(high - low):
             return value + factor * (end - value)
         shares = (np.array([value, end]) - low) / (high - low)
-        with np.errstate(divide="ignore"):
+        # Infinite at the ends, where the second step counts.
+        with np.errstate(divide="ignore", invalid="ignore"):
             at_value, at_end = scipy.special.logit(np.clip(shares, 0, 1))
-        step = np.fmin((factor - 1) * abs(at_end - at_value), 2 * np.log(factor))
+            step = np.fmin((factor - 1) * abs(at_end - at_value), 2 * np.log(factor))
         moved = scipy.special.expit(at_end + np.sign(end - value) * step)
         return float(low + (high - low) * moved)
 

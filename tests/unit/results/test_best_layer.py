@@ -143,6 +143,17 @@ def test_an_end_next_to_one_moves_as_that_of_wilsons_interval():
     assert ten.end(3.0, 2.0) == pytest.approx(3 - t.ppf(0.9975) / t.ppf(0.975))
 
 
+def test_ends_at_the_bounds_stay_there():
+    layers = [Replicates(0.0, np.sin(k * np.arange(20.0))) for k in range(1, 9)]
+    largest = LargestError(layers)
+    assert largest.end(1.0, 1.0, (0, 1)) == 1
+    assert largest.end(0.3, 0.0, (0, 1)) == 0
+    assert largest.end(0.0, 0.0, (0, 1)) == 0
+    assert 0.8 < largest.end(1.0, 0.9, (0, 1)) < 0.9
+    # Of a layer by itself nothing moves.
+    assert LargestError(layers[:1]).end(0.3, 0.0, (0, 1)) == 0
+
+
 def test_p_allows_for_the_choice_as_intervals_do():
     rng = np.random.default_rng(0)
     layers = [Replicates(0.0, rng.normal(size=20)) for _ in range(10)]
