@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates, Scale
+from facebench.metrics.uncertainty.spread import FEWEST_UNITS, Replicates
 from facebench.results.comparison.paired import Evidence
 from facebench.results.headline import direction
 from facebench.results.pair_rows import saved_layers
@@ -50,8 +50,6 @@ _METHOD = "layer chosen on other people; jackknife, t quantiles"
 _HALVINGS = 50
 # By how much which layer is chosen varies, beside how the chosen ones do; see docs/intervals.md.
 _OF_CHOICE = 1.1
-# By the ends of a measure.
-_SCALES: dict[tuple[float, float], Scale] = {(0, 1): "logit", (-1, 1): "fisher"}
 
 
 class HeldOut(NamedTuple):
@@ -177,9 +175,9 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
                     continue
                 found, chosen = held_out_replicates(made, first if same else made, sign)
                 kept[metric, named or "", str(model)] = found
-                low, high = bounds.get(metric) or (-np.inf, np.inf)
-                scale = _SCALES.get((low, high), "identity")
-                ends = np.clip((found.value, *found.interval(scale)), low, high)
+                within = bounds.get(metric)
+                value = np.clip(found.value, *(within or (-np.inf, np.inf)))
+                ends = (value, *found.interval_within(within))
                 counts = Counter(names[place] for place in chosen).most_common()
                 rows.append(
                     {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -82,7 +83,8 @@ class Estimator:
         facts = facts_of(task, unrounded)
         pairs = layers_of(distances, facts)
         metrics = measures_of(unrounded)
-        headline = [name for name, known in measures_for(task, metrics).items() if known.headline]
+        known = measures_for(task, metrics)
+        headline = {name: one.bounds for name, one in known.items() if one.headline}
         # Once for all layers: a conversion takes as long for one row as for hundreds.
         records = unrounded.to_dict("records")
         return {
@@ -103,7 +105,7 @@ class Estimator:
         rows: pd.DataFrame,
         records: list[dict[Any, Any]],
         metrics: list[str],
-        headline: list[str],
+        headline: Mapping[str, tuple[float, float] | None],
         pairs: PairRows,
     ) -> LayerEstimates:
         # A task that knows how to leave out parts does so for all measures.
@@ -126,7 +128,7 @@ class Estimator:
                 if made is None:
                     if replicates is None:
                         replicates = self._replicates(task, rows, headline, pairs)
-                    made = _jackknife(given, replicates)
+                    made = _jackknife(given, replicates, headline[given.measure])
                 estimate = replace(estimate, **made)
             estimates.append(estimate)
         return LayerEstimates(
@@ -134,7 +136,7 @@ class Estimator:
         )
 
     def _replicates(
-        self, task: Any, rows: pd.DataFrame, headline: list[str], pairs: PairRows
+        self, task: Any, rows: pd.DataFrame, headline: Collection[str], pairs: PairRows
     ) -> JackknifeReplicates | str:
         """Give the measures of a layer without parts of its pairs, or say why there are none."""
         spent = self._seconds.get(task.name, 0.0)
@@ -165,14 +167,18 @@ def _leaves_out(task: Any) -> bool:
     return hasattr(task, "left_out")
 
 
-def _jackknife(estimate: MeasureEstimate, found: JackknifeReplicates | str) -> dict[str, Any]:
+def _jackknife(
+    estimate: MeasureEstimate,
+    found: JackknifeReplicates | str,
+    bounds: tuple[float, float] | None,
+) -> dict[str, Any]:
     """Make an interval from the measure without parts of the pairs, or say why there is none."""
     if isinstance(found, str):
         return {"method": f"none: {found}"}
     made = found.of(estimate.condition, estimate.measure, estimate.value)
     if made is None:
         return {"method": "none: the task provides no method"}
-    low, high = made.interval()
+    low, high = made.interval_within(bounds)
     if np.isnan(low):
         return {"method": f"none: {_why(made.units)}"}
     how = f"jackknife by {found.by}, {made.units.size} groups"
@@ -228,7 +234,7 @@ def _as_measured(task: Any, pairs: PairRows) -> pd.DataFrame:
 
 
 def _own_left_out(
-    rows: pd.DataFrame, wanted: list[str], frame: pd.DataFrame, parts: _Parts, seconds: float
+    rows: pd.DataFrame, wanted: Collection[str], frame: pd.DataFrame, parts: _Parts, seconds: float
 ) -> JackknifeReplicates | str:
     """Let a task measure what is left without each group."""
     keys = [(condition, metric) for condition in conditions_of(rows) for metric in wanted]

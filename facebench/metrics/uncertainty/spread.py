@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Scale = Literal["identity", "logit", "fisher"]
+_SCALES: dict[tuple[float, float], Scale] = {(0, 1): "logit", (-1, 1): "fisher"}
 
 # Fewer units say next to nothing of a spread.
 FEWEST_UNITS = 3
@@ -265,6 +266,28 @@ class Replicates(NamedTuple):
         if not error > _TINY:
             return _NOTHING
         return interval(self.value, error, scale, confidence, df)
+
+    def interval_within(
+        self, bounds: tuple[float, float] | None, confidence: float = 0.95
+    ) -> Interval:
+        """Make the interval of a measure that lies between bounds, on the scale that suits them.
+
+        Parameters
+        ----------
+        bounds : (float, float) or None
+            The logit scale is taken between 0 and 1, Fisher's z between -1 and 1.
+        confidence : float, default 0.95
+            Coverage.
+
+        Examples
+        --------
+        >>> low, high = Replicates(0.9, np.array([0.8, 0.9, 1.0, 0.9])).interval_within((0, 1))
+        >>> round(low, 3), round(high, 3)
+        (0.106, 0.999)
+        """
+        low, high = bounds or (-np.inf, np.inf)
+        ends = self.interval(_SCALES.get((low, high), "identity"), confidence)
+        return Interval(*(float(min(max(end, low), high)) for end in ends))
 
 
 def jackknife_error(values: Any, dyads: Any = (), sides: int = 2) -> float:

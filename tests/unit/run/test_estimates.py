@@ -8,7 +8,7 @@ import pytest
 from golden.test_golden_run import golden_manager
 from sklearn.metrics.pairwise import euclidean_distances
 
-from facebench import AccuracyTask, BaseTask, load_run
+from facebench import AccuracyTask, BaseTask, Measure, load_run
 from facebench.metrics.uncertainty.jackknife import JackknifeReplicates
 from facebench.results.run_folder import RunFolder
 from facebench.results.task_facts import facts_of
@@ -25,6 +25,20 @@ class Counted(BaseTask):
     def compute_task_performance(self, pairs_distances_df):
         self.asked.append(len(pairs_distances_df))
         return pd.DataFrame({"Mean": [pairs_distances_df["model_computed_distance"].mean()]})
+
+    def plot(self, output_dir, performances, *optional):
+        pass
+
+
+class Top(BaseTask):
+    """A task of someone's own, whose measure is a share."""
+
+    measures = (Measure("Top-1 Accuracy", better="higher", headline=True, bounds=(0, 1)),)
+
+    def compute_task_performance(self, pairs_distances_df):
+        # Wrong with the pairs of one image.
+        right = pairs_distances_df["img1"] != "p0_0.png"
+        return pd.DataFrame({"Top-1 Accuracy": [right.mean()]})
 
     def plot(self, output_dir, performances, *optional):
         pass
@@ -66,6 +80,20 @@ def test_saving_a_run_calls_no_task(tmp_path):
     row = run.headline().query("task == 'Counted'").iloc[0]
     assert row["ci_method"] == "jackknife by image, 12 groups"
     assert (row["ci_low"], row["ci_high"]) != (row["value"], row["value"])
+
+
+@pytest.mark.slow
+def test_intervals_of_a_share_end_between_its_bounds(tmp_path):
+    manager = golden_manager(tmp_path)
+    task = made_of(Top, tmp_path)
+    manager.add_tasks(task)
+    manager.run_all_tasks_all_models(tmp_path / "results", plots=False)
+    for model, layers in manager.estimates["Top"].items():
+        for layer, found in layers.items():
+            [one] = found.estimates
+            assert one.low is not None, one.method
+            assert 0 <= one.low <= one.value <= one.high <= 1, (model, layer)
+            assert one.high > one.low
 
 
 @pytest.mark.slow
