@@ -121,7 +121,7 @@ BENCHMARKS = (
     ),
     Benchmark("imports.py", "Imports, over those of torch and torchvision"),
     Benchmark(
-        "alignment.py {lfw} --images 300",
+        "alignment.py {lfw} --images 1000",
         "`facebench align`, over the rate of its detector on the same photographs",
         "more",
         before=(("arcface112", "0.75–0.77"), ("dlib150", "0.80–0.85")),

@@ -54,13 +54,11 @@ def choices_of(
     """
     if not task.chooses:
         return {}
-    every = task.all_layers
-    every = every[every["value"].notna()]
-    every = every.assign(condition=every["condition"].fillna(""))
+    rivals = _rivals(task)
     found = {}
-    for model, of_model in every.groupby("model", sort=False):
+    # Models stay together: what is read of one is read once.
+    for model, of_model in rivals.groupby("model", sort=False):
         for (metric, condition), own in of_model.groupby(["metric", "condition"], sort=False):
-            own = _rivals(own, task.best[model])
             if len(own) > 1:
                 # Fewer degrees of freedom are the safe side.
                 units = own["n_identities"].fillna(own["n_images"]).min()
@@ -69,14 +67,24 @@ def choices_of(
     return found
 
 
-def _rivals(rows: pd.DataFrame, best: str) -> pd.DataFrame:
-    """Keep the best layer, and those that might have been it: whose intervals meet its own."""
-    of_best = rows[rows["layer"] == best]
-    if of_best.empty:
-        return of_best
-    low, high = of_best["ci_low"].iloc[0], of_best["ci_high"].iloc[0]
+def _rivals(task: TaskRows) -> pd.DataFrame:
+    """Keep best layers, and those that might have been: whose intervals meet the best one's."""
+    import pandas as pd
+
+    rows = task.all_layers
+    rows = rows[rows["value"].notna()]
+    rows = rows.assign(condition=rows["condition"].fillna(""))
+    keys = ["model", "metric", "condition"]
+    # Most models of a large leaderboard have one layer.
+    rows = rows[rows.duplicated(keys, keep=False)]
+    is_best = rows["layer"] == rows["model"].map(task.best)
+    best = rows.loc[is_best, [*keys, "ci_low", "ci_high"]].drop_duplicates(keys)
+    both = rows[keys].merge(best, "left", keys)
+    low, high = both["ci_low"].to_numpy(), both["ci_high"].to_numpy()
     # Without an interval, nothing is known.
-    return rows[~((rows["ci_high"] < low) | (rows["ci_low"] > high))]
+    is_rival = ~((rows["ci_high"] < low) | (rows["ci_low"] > high))
+    has_best = pd.MultiIndex.from_frame(rows[keys]).isin(pd.MultiIndex.from_frame(best[keys]))
+    return rows[is_rival & has_best]
 
 
 class LayerReplicates:
