@@ -331,7 +331,7 @@ def _tell_broken(tensors: StateDict, weights_path: StrPath) -> None:
     ]
     if broken:
         _log.warning(
-            "Of %s, some weights are NaN or infinite, as after a training that diverged: %s.",
+            "In %s, some weights are NaN or infinite, as after a training that diverged: %s.",
             weights_path,
             listed(f"of {len(tensors)} tensors", broken),
         )

@@ -354,7 +354,7 @@ class TestLayoutsOfTheField:
         state = network().state_dict()
         state["1.running_var"][2] = float("inf")
         load_into(network(), state, "w.pth")
-        assert "Of w.pth, some weights are NaN or infinite" in caplog.text
+        assert "In w.pth, some weights are NaN or infinite" in caplog.text
         assert "1 of 9 tensors: 1.running_var" in caplog.text
 
     def test_one_of_several_files_of_a_network(self) -> None:
