@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facebench.columns import DEFAULT_LAYER
 from facebench.data.embedding_files.table import (
     Content,
     StoredArray,
     decoded,
     the_name_key,
+    vector_per_image,
 )
 from facebench.data.image_names import is_image_name
 from facebench.errors import InputError
@@ -56,22 +56,13 @@ def read_hdf5(path: Path, names_key: str | None) -> Content:
 
 
 def _vector_per_image(path: Path, found: Mapping[str, Any]) -> Content:
-    first, shape = next((name, dataset.shape) for name, dataset in found.items())
-    for name, dataset in found.items():
-        if dataset.dtype.kind not in "iuf" or dataset.ndim != 1 or dataset.shape != shape:
-            msg = (
-                f"{path} names images, so that each must have a vector of as many numbers. "
-                f"{name!r} is {dataset.dtype} of shape {list(dataset.shape)}; {first!r} has shape "
-                f"{list(shape)}."
-            )
-            raise InputError(msg)
-    names = list(found)
+    headers = {name: (dataset.shape, dataset.dtype) for name, dataset in found.items()}
 
     def rows() -> NDArray[Any]:
         with open_hdf5(path) as file:
-            return np.stack([file[name][()] for name in names])
+            return np.stack([file[name][()] for name in headers])
 
-    return Content(names, {DEFAULT_LAYER: StoredArray((len(names), *shape), rows)})
+    return vector_per_image(path, headers, rows)
 
 
 def open_hdf5(path: Path) -> Any:

@@ -18,6 +18,7 @@ from facebench.data.embedding_files.table import (
     StoredArray,
     decoded,
     the_name_key,
+    vector_per_image,
 )
 from facebench.data.embedding_files.writing import true_layer
 from facebench.data.image_names import is_image_name
@@ -72,20 +73,12 @@ def _vector_per_image(
     path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 ) -> Content:
     """Read a file that keeps the vector of each image under the image's name."""
-    first, (shape, _) = next(iter(headers.items()))
-    for name, (other, dtype) in headers.items():
-        if dtype.kind not in "iuf" or len(other) != 1 or other != shape:
-            msg = (
-                f"{path} names images, so that each must have a vector of as many numbers. "
-                f"{name!r} is {dtype} of shape {list(other)}; {first!r} has shape {list(shape)}."
-            )
-            raise InputError(msg)
 
     def rows() -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as archive:
             return np.stack([archive[name] for name in headers])
 
-    return Content(list(headers), {DEFAULT_LAYER: StoredArray((len(headers), *shape), rows)})
+    return vector_per_image(path, headers, rows)
 
 
 def read_npy(path: Path, names: list[str]) -> Content:

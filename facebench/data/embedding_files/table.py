@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from facebench.columns import DEFAULT_LAYER
 from facebench.errors import InputError
 from facebench.types import FloatArray
 from facebench.utils.suggestions import first_line, listed
@@ -26,6 +27,7 @@ __all__ = [
     "decoded",
     "readable",
     "the_name_key",
+    "vector_per_image",
 ]
 
 ImagesIn = Literal["rows", "columns"]
@@ -205,6 +207,33 @@ def readable(path: Path, what: str) -> Iterator[None]:
         why = first_line(error).rstrip(".")
         msg = f"{path} cannot be read: {what} is damaged or of another kind ({why:.200})."
         raise InputError(msg) from error
+
+
+def vector_per_image(
+    path: Path,
+    headers: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+    rows: Callable[[], NDArray[Any]],
+) -> Content:
+    """Give what a file holds that keeps the vector of each image under the image's name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers : mapping of str to (shape, dtype)
+        Of each vector, by image.
+    rows : callable
+        Reads all vectors, in the order of `headers`.
+    """
+    first, (shape, _) = next(iter(headers.items()))
+    for name, (other, dtype) in headers.items():
+        if dtype.kind not in "iuf" or len(other) != 1 or other != shape:
+            msg = (
+                f"{path} names images, so that each must have a vector of as many numbers. "
+                f"{name!r} is {dtype} of shape {list(other)}; {first!r} has shape {list(shape)}."
+            )
+            raise InputError(msg)
+    return Content(list(headers), {DEFAULT_LAYER: StoredArray((len(headers), *shape), rows)})
 
 
 def the_name_key(path: Path, texts: Sequence[str], names_key: str | None) -> str:
