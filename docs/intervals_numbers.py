@@ -361,7 +361,7 @@ def layers_design(n_people: int, design: str, n_worlds: int) -> dict[str, float]
             max_statistic(tests).min() < 0.05,
             both is not None and both.p_value < 0.05,
             p < 0.05,
-            (2 * largest.p_value(p / 2) if leads else p) < 0.05,
+            (largest.two_sided(p) if leads else p) < 0.05,
         ]
     truth = np.mean(means)
     names = ("own", "Holm", "max", "chosen", "against", "letters")

@@ -350,7 +350,7 @@ class _Told:
             return chosen.p_value(p) if sign >= 0 else p
         # The choice makes numbers larger than they are in one direction only.
         away = value - (self._measure.chance or 0.0)
-        return min(1.0, 2 * chosen.p_value(p / 2)) if sign * away >= 0 else p
+        return chosen.two_sided(p) if sign * away >= 0 else p
 
     def _p(self, model: str, layer: str, condition: Any) -> float:
         """Find the P value that belongs to the number; NaN where there is none."""

@@ -221,7 +221,7 @@ def _allowing(
     """Allow for the choice of the better model's layer in P."""
     if test is None or chosen is None:
         return test
-    return test._replace(p_value=min(1.0, 2 * chosen.p_value(test.p_value / 2)))
+    return test._replace(p_value=chosen.two_sided(test.p_value))
 
 
 def is_tested(models: Iterable[Comparable]) -> bool:
