@@ -153,11 +153,13 @@ def held_out_layers(run: Run, task: str) -> HeldOut:
     signs = {metric: direction(results[results["metric"] == metric]) for metric in metrics}
     rows: list[dict[str, Any]] = []
     kept: dict[tuple[str, str, str], Replicates] = {}
+    like: PairRows | None = None
     for model, own in results.groupby("model", sort=False):
         names = list(dict.fromkeys(own["layer"]))
         if not signs[metrics[0]]:
             continue
-        pairs = saved_layers(run, task, str(model))
+        pairs = saved_layers(run, task, str(model), like=like)
+        like = next(iter(pairs.values()), like)
         for condition, part in own.groupby("condition", sort=False, dropna=False):
             named = None if pd.isna(condition) else str(condition)
             first: list[Replicates] = []

@@ -349,10 +349,15 @@ def layers_of(
         tables = [rows for _, rows in frame.groupby(layers, sort=False)]
     parts: dict[str, PairRows] = {}
     for name, table in zip(names, tables, strict=True):
-        same = like if like is not None and _same_pairs(like.frame, table, facts) else None
-        parts[str(name)] = PairRows(table, facts, same)
+        parts[str(name)] = _sharing(table, facts, like)
         like = like or parts[str(name)]
     return parts
+
+
+def _sharing(table: pd.DataFrame, facts: TaskFacts, like: PairRows | None) -> PairRows:
+    """Take over what another layer's pairs say, where these are the same."""
+    same = like is not None and _same_pairs(like.frame, table, facts)
+    return PairRows(table, facts, like if same else None)
 
 
 def _same_pairs(one: pd.DataFrame, other: pd.DataFrame, facts: TaskFacts) -> bool:
@@ -394,8 +399,7 @@ def saved_models(run: Run, task: str, layers: Mapping[str, str]) -> dict[str, Pa
     facts = run.tasks[task]
     for model, frame in frames.items():
         if len(frame):
-            same = first if first is not None and _same_pairs(first.frame, frame, facts) else None
-            found[model] = PairRows(frame, facts, same)
+            found[model] = _sharing(frame, facts, first)
             first = first or found[model]
     return found
 

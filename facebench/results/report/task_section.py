@@ -199,9 +199,11 @@ def _chosen(
 
 def _series(run: Run, task: str, chosen: list[tuple[str, str]]) -> list[Named]:
     found: dict[tuple[str, str], PairRows] = {}
+    like: PairRows | None = None
     for model in dict.fromkeys(model for model, _ in chosen):
         own = [layer for m, layer in chosen if m == model]
-        layers = saved_layers(run, task, model, own)
+        layers = saved_layers(run, task, model, own, like)
+        like = next(iter(layers.values()), like)
         found.update({(model, layer): pairs for layer, pairs in layers.items()})
     return [(*named, found[named]) for named in chosen if named in found]
 
