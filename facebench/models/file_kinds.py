@@ -23,6 +23,7 @@ __all__ = [
     "is_safetensors",
     "parts_of_index",
     "read_network",
+    "weight_map",
 ]
 
 ONNX = "ONNX"
@@ -82,8 +83,8 @@ def is_part(path: Path) -> bool:
     return _PART.search(path.name) is not None
 
 
-def parts_of_index(path: Path) -> list[Path]:
-    """List the files that an index names, beside it.
+def weight_map(path: Path) -> dict[str, str]:
+    """Read from an index which tensor is in which file beside it.
 
     Raises
     ------
@@ -91,16 +92,22 @@ def parts_of_index(path: Path) -> list[Path]:
         If it is no such index.
     """
     try:
-        names = set(json.loads(path.read_bytes())["weight_map"].values())
+        found = dict(json.loads(path.read_bytes())["weight_map"].items())
     except (ValueError, LookupError, TypeError, AttributeError):
-        names = set()
-    if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+        found = {}
+    names = found.values()
+    if not found or any(not isinstance(name, str) or Path(name).name != name for name in names):
         msg = (
             f"The weights file {path} is no index of several files: it needs a 'weight_map' of "
             "tensors to names of files beside it, as transformers writes it."
         )
         raise WeightsError(msg)
-    return [path.parent / name for name in sorted(names)]
+    return found
+
+
+def parts_of_index(path: Path) -> list[Path]:
+    """List the files that an index names, beside it; raises as `weight_map`."""
+    return [path.parent / name for name in sorted(set(weight_map(path).values()))]
 
 
 def is_checkpoint(path: Path) -> bool:

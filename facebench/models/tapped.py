@@ -20,6 +20,7 @@ from facebench.models.network_input import NetworkInput, network_input
 from facebench.types import StrPath
 
 __all__ = [
+    "TRAINING_FLAGS",
     "Engine",
     "SavedEngine",
     "Tap",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+# Of ATen's operations that training changes: which argument says that it is on.
+TRAINING_FLAGS = {"batch_norm": 5, "dropout": 2}
 # Of an output's length: rounding is far below, what images do to each other far above.
 _SAME = 1e-3
 

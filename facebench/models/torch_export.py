@@ -20,6 +20,7 @@ from facebench.models.checkpoints import refused_pickle
 from facebench.models.file_kinds import EXPORTED, read_network
 from facebench.models.layers import first_tensor
 from facebench.models.tapped import (
+    TRAINING_FLAGS,
     SavedEngine,
     TappedModel,
     TappedNetwork,
@@ -178,7 +179,7 @@ def _loaded(content: bytes, source: str) -> Any:
 def _trained(program: Any) -> Iterator[str]:
     """Find operations that were exported in training mode."""
     for node in program.graph.nodes:
-        for kind, place in (("batch_norm", 5), ("dropout", 2)):
+        for kind, place in TRAINING_FLAGS.items():
             is_it = str(node.target) == f"aten.{kind}.default"
             if is_it and len(node.args) > place and node.args[place] is True:
                 yield kind

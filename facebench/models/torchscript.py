@@ -16,6 +16,7 @@ from facebench.models.file_kinds import TORCHSCRIPT, read_network
 from facebench.models.layers import first_tensor
 from facebench.models.script_graph import read_values
 from facebench.models.tapped import (
+    TRAINING_FLAGS,
     SavedEngine,
     TappedModel,
     TappedNetwork,
@@ -150,7 +151,7 @@ class _ScriptEngine(SavedEngine):
 def _trained(network: Any) -> Iterator[str]:
     """Find operations that were traced in training mode, which eval() no longer reaches."""
     graph = network.inlined_graph
-    for kind, place in (("batch_norm", 5), ("dropout", 2)):
+    for kind, place in TRAINING_FLAGS.items():
         for node in graph.findAllNodes(f"aten::{kind}"):
             inputs = list(node.inputs())
             if len(inputs) > place and inputs[place].toIValue() is True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import warnings
@@ -18,7 +17,7 @@ from facebench.models.file_kinds import (
     is_checkpoint,
     is_index,
     is_safetensors,
-    parts_of_index,
+    weight_map,
 )
 from facebench.models.inert_pickles import Inert, read_inertly
 from facebench.types import StrPath
@@ -141,7 +140,8 @@ def _read_parts(path: Path) -> tuple[StateDict, bool]:
     """Read the files that an index lists, as one state dict."""
     whole: StateDict = {}
     are_in_order = True
-    for part in parts_of_index(path):
+    places = weight_map(path)
+    for part in (path.parent / name for name in sorted(set(places.values()))):
         if not part.is_file():
             msg = (
                 f"The weights of {path} are in several files, of which {part.name} "
@@ -151,7 +151,7 @@ def _read_parts(path: Path) -> tuple[StateDict, bool]:
         content, in_order = _read(part)
         are_in_order &= in_order
         whole |= dict(_states_in(content)).get("", {})
-    absent = [key for key in json.loads(path.read_bytes())["weight_map"] if key not in whole]
+    absent = [key for key in places if key not in whole]
     if absent:
         msg = f"The weights of {path} are not all in the files that it names: {listed(absent)}."
         raise WeightsError(msg)

@@ -137,3 +137,15 @@ def save_exported(path, net=None, batch=None):
         program = torch.export.export(net or Net(), (images(batch or 2),), dynamic_shapes=shapes)
         torch.export.save(program, str(path))
     return path
+
+
+class Normalised(nn.Module):
+    """A network that gives other embeddings in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=4)
+        self.norm = nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return torch.dropout(self.norm(self.conv(x)).mean((2, 3)), 0.5, self.training)

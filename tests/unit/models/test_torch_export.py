@@ -17,6 +17,7 @@ from support.whole_networks import (
     LAYERS,
     SIZE,
     Net,
+    Normalised,
     Repeating,
     hooked,
     images,
@@ -177,16 +178,6 @@ def test_a_module_that_refuses_eval_mode_itself_is_no_program():
 
     with pytest.raises(NotImplementedError):
         Own("own", device="cpu")
-
-
-class Normalised(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, stride=4)
-        self.norm = nn.BatchNorm2d(4)
-
-    def forward(self, x):
-        return torch.dropout(self.norm(self.conv(x)).mean((2, 3)), 0.5, self.training)
 
 
 def exported(network, path, kind=torch.float32):

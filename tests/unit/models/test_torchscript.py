@@ -16,6 +16,7 @@ from support.whole_networks import (
     LAYERS,
     SIZE,
     Net,
+    Normalised,
     Repeating,
     hooked,
     images,
@@ -164,16 +165,6 @@ def test_bad_files_are_told_what_they_are(tmp_path, kind):
         made(tmp_path / "net.pt", input={"size": SIZE})
     assert "net.pt" in str(told.value)
     assert len(str(told.value).splitlines()) == 1
-
-
-class Normalised(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, stride=4)
-        self.norm = nn.BatchNorm2d(4)
-
-    def forward(self, x):
-        return torch.dropout(self.norm(self.conv(x)).mean((2, 3)), 0.5, self.training)
 
 
 def test_a_trace_in_training_mode_is_told(tmp_path, caplog):
